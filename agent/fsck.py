@@ -1,0 +1,218 @@
+"""``fsck``: the device's own invariants over a whole spool (design, invariants 1, 3, 4, 5), read-only.
+
+What ``verify`` proves to a stranger is not repeated here: no accounting of time, no keys but the folder's own. This
+asks whether spool and journal agree: each file named, each named file there with the bytes that its entries attest,
+sessions and interruptions begun and ended as they must be. A reason that is owed is a duty, no damage. Works on a
+live spool: what lies after the last checkpoint is in progress.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.evidence import entries as e
+from agent.evidence.canonical import b64
+from agent.evidence.errors import EvidenceError
+from agent.evidence.journal import Joiner, Placed, read_file
+from agent.evidence.note import parse_vkey
+from agent.recorder import spool
+from agent.recorder.spool_lock import is_held
+from agent.recorder.state import DeviceState
+
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it must be."""
+
+    kind: str
+    file: str
+    text: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check found. ``live``: a recorder holds the spool."""
+
+    live: bool
+    findings: list[Finding] = field(default_factory=list)
+    owed: list[str] = field(default_factory=list)
+    """Interruptions whose reason is not given yet: session and number."""
+    open_sessions: list[str] = field(default_factory=list)
+    entries: int = 0
+    files: int = 0
+
+    def add(self, kind: str, file: str, text: str) -> None:
+        """Note a finding."""
+        self.findings.append(Finding(kind, file, text))
+
+
+@dataclass(slots=True)
+class _Segment:
+    """What the journal says of a media file."""
+
+    opened: e.SegmentOpen
+    sealed: int = 0
+    sealed_sha256: str = ""
+    closed: e.SegmentClose | None = None
+
+
+@dataclass(slots=True)
+class _Known:
+    """What all entries of a generation add up to."""
+
+    state: DeviceState = field(default_factory=DeviceState)
+    segments: dict[tuple[str, int], _Segment] = field(default_factory=dict)
+    asides: set[str] = field(default_factory=set)
+    reasons: dict[tuple[str, int], e.InterruptionBegin] = field(default_factory=dict)
+    ends: set[tuple[str, int]] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+
+
+def check(root: Path) -> Report:
+    """Check the spool at ``root``."""
+    report = Report(is_held(root))
+    generations = sorted(path for path in (root / spool.JOURNAL).glob("[0-9]*") if path.is_dir())
+    if not generations:
+        report.add("no_journal", spool.JOURNAL, "there is no journal; is this a spool?")
+    named: set[str] = set()
+    asides: set[str] = set()
+    for folder in generations:
+        known = _read_generation(root, folder, report)
+        _check_sessions(known, newest=folder == generations[-1], report=report)
+        for segment in known.segments.values():
+            named.add(segment.opened.file)
+            _check_segment(root, segment, report)
+        asides |= known.asides
+    _check_names(root, named, asides, report)
+    return report
+
+
+def _read_generation(root: Path, folder: Path, report: Report) -> _Known:
+    known, joiner = _Known(), Joiner()
+    files = sorted(folder.glob("*.log"))
+    try:
+        key = parse_vkey((folder / "device.vkey").read_text().strip())
+    except (OSError, ValueError, EvidenceError) as error:
+        report.add("key_unreadable", _name(root, folder / "device.vkey"), str(error))
+        return known
+    for path in files:
+        _fold(known, joiner.add(read_file(path.read_bytes(), key, "last")))
+    _fold(known, joiner.finish())
+    joined = joiner.result
+    report.entries += joined.frontier.size
+    for damage in joined.damage:
+        report.add("journal_damage", _name(root, files[damage.file]), f"byte {damage.offset}: {damage.text}")
+    if joined.checkpoint is None:
+        report.add("no_checkpoint", _name(root, folder), "no checkpoint of this device's key; recovery begins anew")
+    for file, offset in joined.tails:
+        if not report.live:
+            text = f"lines after byte {offset} are not covered by a checkpoint; the next start puts them aside"
+            report.add("torn_tail", _name(root, files[file]), text)
+    return known
+
+
+def _fold(known: _Known, placed: list[Placed]) -> None:
+    for one in placed:
+        entry = one.entry
+        known.state.apply(entry)
+        match entry:
+            case e.SegmentOpen():
+                known.segments[entry.stream, entry.segment] = _Segment(entry)
+            case e.Fragment():
+                segment = known.segments.get((entry.stream, entry.segment))
+                if segment is not None:
+                    segment.sealed, segment.sealed_sha256 = entry.sealed, entry.sealed_sha256
+            case e.SegmentClose():
+                segment = known.segments.get((entry.stream, entry.segment))
+                if segment is not None:
+                    segment.closed = entry
+            case e.Aside():
+                known.asides.add(entry.kept_as)
+            case e.InterruptionBegin():
+                known.reasons[entry.stream, entry.interruption] = entry
+            case e.InterruptionEnd():
+                known.ends.add((entry.stream, entry.interruption))
+            case e.SessionClose():
+                known.closed.add(entry.stream)
+            case _:
+                pass
+
+
+# --- invariants 4 and 5 -----------------------------------------------------------------------------------
+
+
+def _check_sessions(known: _Known, newest: bool, report: Report) -> None:
+    report.owed += [f"{stream} {number}" for stream, number in known.reasons]
+    for (stream, number), begin in known.reasons.items():
+        if (stream, number) in known.ends:
+            continue
+        later = [n for s, n in known.reasons if s == stream and n > number and _same_track(known.reasons[s, n], begin)]
+        if stream in known.closed or later:
+            report.add("interruption_open", "", f"interruption {number} of {stream} has no end")
+    if not newest:
+        return
+    sessions = known.state.sessions
+    report.open_sessions += list(sessions)
+    if len(sessions) > 1:
+        report.add("sessions_open", "", f"{', '.join(sessions)} are open; one at most may be")
+    for session in sessions.values():
+        interrupted = any(begin.track == "all" for begin in session.open_interruptions)
+        if not report.live and not interrupted:
+            report.add("not_recovered", "", f"{session.session} was cut off and is not recovered: liuhen recover SPOOL")
+
+
+def _same_track(one: e.InterruptionBegin, other: e.InterruptionBegin) -> bool:
+    return one.track == other.track
+
+
+# --- invariants 1 and 3 -----------------------------------------------------------------------------------
+
+
+def _check_segment(root: Path, segment: _Segment, report: Report) -> None:
+    name = f"{spool.SEGMENTS}/{segment.opened.file}"
+    path = root / name
+    if path.is_symlink() or not path.is_file():
+        report.add("segment_missing", name, "the journal names this file, and it is not here")
+        return
+    report.files += 1
+    size, closed = path.stat().st_size, segment.closed
+    wanted = [(segment.sealed, segment.sealed_sha256)] if segment.sealed else []
+    if closed is not None:
+        wanted.append((closed.length, closed.sha256))
+        if closed.by != "error" and size != closed.length:
+            report.add("segment_length", name, f"{size} bytes; its journal says {closed.length}")
+            return
+    for length, digest in zip([n for n, _ in wanted], _prefix_hashes(path, [n for n, _ in wanted]), strict=True):
+        expected = next(sha for n, sha in wanted if n == length)
+        if digest != expected:
+            report.add("segment_bytes", name, f"its first {length} bytes are not those that the journal attests")
+            return
+
+
+def _prefix_hashes(path: Path, lengths: list[int]) -> Iterator[str]:
+    """SHA-256 of the file's first n bytes for each length, ascending; empty text where the file is shorter."""
+    sha, done = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        for length in lengths:
+            while done < length and (data := file.read(min(READ_BYTES, length - done))):
+                sha.update(data)
+                done += len(data)
+            yield b64(sha.digest()) if done == length else ""
+
+
+def _check_names(root: Path, named: set[str], asides: set[str], report: Report) -> None:
+    segments = root / spool.SEGMENTS
+    for path in sorted(segments.rglob("*")) if segments.is_dir() else []:
+        if not path.is_dir() and str(path.relative_to(segments)) not in named and not report.live:
+            report.add("file_unnamed", _name(root, path), "no entry names this file; the next start puts it aside")
+    aside = root / spool.ASIDE
+    for path in sorted(aside.iterdir()) if aside.is_dir() else []:
+        if path.name not in asides and not report.live:
+            report.add("aside_unnamed", _name(root, path), "no entry says why this is here")
+
+
+def _name(root: Path, path: Path) -> str:
+    return str(path.relative_to(root))

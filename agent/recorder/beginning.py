@@ -1,0 +1,36 @@
+"""Where a session's time begins, given the packets that the ring held (design, media).
+
+Presentation zero is the begin of the sound packet in which the first picture lies, so that both tracks' first ticks
+are exact; the packet before it is kept as the decoder's priming and cut by the edit list. Pure.
+"""
+
+from collections.abc import Sequence
+
+from agent.recorder.ring import Packet
+
+
+def from_first_picture(packets: Sequence[Packet]) -> list[Packet]:
+    """With a picture, sound begins one packet (priming) before the one in which the picture begins."""
+    pictures = [packet.capture_ns for packet in packets if packet.track == "video"]
+    before = [p.capture_ns for p in packets if p.track == "sound" and pictures and p.capture_ns <= pictures[0]]
+    if len(before) < 2:
+        return list(packets)
+    return [p for p in packets if p.track == "video" or p.capture_ns >= before[-2]]
+
+
+def presentation_zero(packets: Sequence[Packet], pressed_ns: int) -> int:
+    """CLOCK_BOOTTIME of presentation zero; the press where there is no packet."""
+    pictures = [packet.capture_ns for packet in packets if packet.track == "video"]
+    sounds = [packet.capture_ns for packet in packets if packet.track == "sound"]
+    if pictures:
+        return max((ns for ns in sounds[1:] if ns <= pictures[0]), default=pictures[0])
+    return sounds[1] if len(sounds) > 1 else (sounds[0] if sounds else pressed_ns)
+
+
+def first_good(packets: Sequence[Packet], otherwise_ns: int) -> int:
+    """The moment from which every track that is there is good: a fresh sound encoder's first packet is priming."""
+    first: dict[str, int] = {}
+    for packet in packets:
+        primed = packet.duration_ns if packet.track == "sound" else 0
+        first.setdefault(packet.track, packet.capture_ns + primed)
+    return max(first.values(), default=otherwise_ns)

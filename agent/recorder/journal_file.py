@@ -1,0 +1,153 @@
+"""The journal on disk: the file being appended to, its rotation, and what follows a failed sync.
+
+Lines that were signed are never replaced by other ones: after a failed write or sync the very same lines go into
+a new file that begins at the last attested line (design, encryption at rest), so the device's key never signs two
+histories. Knows bytes and names, not what entries mean.
+"""
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+
+from agent.evidence.canonical import b64
+from agent.evidence.entries import Aside, Entry
+from agent.evidence.journal import Header, Log, StreamHead, header_lines
+from agent.recorder import spool
+from agent.recorder.disk import Disk
+
+ROTATE_BYTES = 16 * 1024 * 1024
+"""Design: rotated at 16 MiB, so that a start reads little and an editor opens it."""
+
+
+@dataclass(slots=True)
+class _Attested:
+    """How the log stood at its last durable line."""
+
+    size: int
+    hashes: tuple[bytes, ...]
+
+
+class JournalFile:
+    """Appends the lines of one generation's ``Log`` durably."""
+
+    def __init__(self, disk: Disk, log: Log, generation: int, rotate_bytes: int = ROTATE_BYTES) -> None:
+        self._disk, self.log, self._generation, self._rotate_bytes = disk, log, generation, rotate_bytes
+        self._file: int | None = None
+        self._path = ""
+        self._offset = 0
+        self._frozen = b""
+        self._attested = self._snapshot()
+        self._undo: dict[str, StreamHead | None] = {}
+        self.asides: list[Aside] = []
+        """Files moved aside and not yet told."""
+
+    def continue_file(self, path: str, length: int) -> None:
+        """Go on in a file whose first ``length`` bytes end with the log's last checkpoint."""
+        self._file, self._path, self._offset = self._disk.open(path), path, length
+
+    def wants_rotation(self) -> bool:
+        """True before the first line of a new file."""
+        return self._file is None or self._offset >= self._rotate_bytes
+
+    @property
+    def pending(self) -> bool:
+        """Signed lines wait for a disk that takes them."""
+        return bool(self._frozen)
+
+    @property
+    def attested_size(self) -> int:
+        """Entries that are durable."""
+        return self._attested.size
+
+    def rotate(self) -> None:
+        """What is written next begins a new file, at the last attested line."""
+        self._leave()
+
+    def add(self, entry: Entry) -> bytes:
+        """Place an entry in its stream and in the tree; its leaf hash. It is signed and written by ``write``."""
+        self._undo.setdefault(entry.stream, self.log.streams.heads.get(entry.stream))
+        return self.log.add(entry)
+
+    def write(self) -> int:
+        """Sign what was added and make it durable; returns bytes written. On OSError the lines wait for ``retry``."""
+        self._frozen += self.log.sign()
+        return self._write_frozen()
+
+    def retry(self) -> int:
+        """Write lines that a failed write or sync left behind, into a new file."""
+        if not self._frozen:
+            return 0
+        return self._write_frozen()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._leave()
+
+    def _write_frozen(self) -> int:
+        if self._file is None:
+            self._begin_file()
+        assert self._file is not None
+        length = len(self._frozen)
+        try:
+            self._disk.write(self._file, self._offset, self._frozen)
+            self._disk.sync(self._file)
+        except OSError:
+            self._leave()
+            raise
+        self._offset += length
+        self._frozen = b""
+        self._undo.clear()
+        self._attested = self._snapshot()
+        return length
+
+    def _leave(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # what it holds is either durable or will be written elsewhere
+                self._disk.close(self._file)
+        self._file = None
+
+    def _begin_file(self) -> None:
+        path = spool.journal_file(self._generation, self._attested.size)
+        lines = self._header_lines()
+        self._make_room(path)
+        self._disk.make_folder(spool.journal_folder(self._generation))
+        file = self._disk.create(path)
+        try:
+            self._disk.write(file, 0, lines)
+            self._disk.sync(file)
+            self._disk.sync_folder(spool.journal_folder(self._generation))
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._disk.close(file)
+            raise
+        self._file, self._path, self._offset = file, path, len(lines)
+
+    def _make_room(self, path: str) -> None:
+        """A file of that name failed before it held an attested line: move it aside."""
+        folder, name = path.rsplit("/", 1)
+        if name not in self._disk.names(folder):
+            return
+        self._disk.make_folder(spool.ASIDE)
+        taken = set(self._disk.names(spool.ASIDE))
+        kept = next(k for i in range(len(taken) + 1) if (k := f"{self._generation:04d}-{name}.{i}") not in taken)
+        data = self._disk.read(path)
+        self._disk.rename(path, f"{spool.ASIDE}/{kept}")
+        self._disk.sync_folder(spool.ASIDE)
+        self._disk.sync_folder(folder)
+        sha256 = b64(hashlib.sha256(data).digest())
+        self.asides.append(Aside(file=path, kept_as=kept, length=len(data), sha256=sha256, why="failed_journal"))
+
+    def _header_lines(self) -> bytes:
+        heads: dict[str, StreamHead] = dict(self.log.streams.heads)
+        for stream, head in self._undo.items():
+            if head is None:
+                heads.pop(stream, None)
+            else:
+                heads[stream] = head
+        attested = self._attested
+        header = Header(origin=self.log.origin, first=attested.size, hashes=attested.hashes, streams=heads)
+        return header_lines(header, self.log.signer)
+
+    def _snapshot(self) -> _Attested:
+        frontier = self.log.frontier
+        return _Attested(frontier.size, tuple(frontier.hashes))

@@ -1,0 +1,85 @@
+"""Entries into the journal, with what belongs to them: salt, rotation, and the device stream's word on sessions.
+
+The one way in, for the writer and for recovery. Adds ``session.begin`` behind a session's entry 0 and
+``session.head`` behind every addition to a session that is closed, and repeats the state where a file begins.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from agent.evidence import entries as e
+from agent.evidence.canonical import b64
+from agent.recorder.journal_file import JournalFile
+from agent.recorder.state import DeviceState
+
+NS_PER_US = 1_000
+SALT_BYTES = 16
+_E = TypeVar("_E", bound=e.Entry)
+
+
+class Ledger:
+    """``state`` is what the signed entries add up to; ``now_ns`` reads CLOCK_BOOTTIME, ``random`` gives salts."""
+
+    def __init__(
+        self,
+        journal: JournalFile,
+        state: DeviceState,
+        now_ns: Callable[[], int],
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._journal, self.state = journal, state
+        self._now_ns, self._random = now_ns, random
+
+    @property
+    def pending(self) -> bool:
+        """Signed lines wait for a disk that takes them."""
+        return self._journal.pending
+
+    @property
+    def attested_size(self) -> int:
+        """Entries that are durable."""
+        return self._journal.attested_size
+
+    def append(self, entries: Sequence[e.AnyEntry | e.Entry]) -> int:
+        """Place, sign and write entries; bytes written. On OSError they are signed, and wait for ``retry``."""
+        if self._journal.wants_rotation():
+            self._journal.rotate()
+            if self._journal.log.size:
+                self._add([self.made_now(carry) for carry in self.state.carries()])
+        asides, self._journal.asides = self._journal.asides, []
+        self._add([self.made_now(aside) for aside in asides])
+        self._add(entries)
+        self._add(self._heads(entries))
+        return self._journal.write()
+
+    def retry(self) -> int:
+        """Write what a failed ``append`` left; bytes written."""
+        return self._journal.retry()
+
+    def close(self) -> None:
+        """Let go of the journal's file."""
+        self._journal.close()
+
+    def made_now(self, entry: _E) -> _E:
+        """The entry, stamped with this moment."""
+        entry.boot, entry.boot_us = self.state.boot, self._now_ns() // NS_PER_US
+        return entry
+
+    def _add(self, entries: Sequence[e.Entry]) -> None:
+        for entry in entries:
+            entry.salt = b64(self._random(SALT_BYTES))
+            leaf = self._journal.add(entry)
+            self.state.apply(entry)
+            if isinstance(entry, e.SessionOpen):
+                begin = e.SessionBegin(session=entry.stream, number=entry.number, leaf=b64(leaf))
+                self._add([self.made_now(begin)])
+
+    def _heads(self, entries: Sequence[e.Entry]) -> list[e.Entry]:
+        """A session's length, at its close and after every later addition."""
+        touched = dict.fromkeys(entry.stream for entry in entries if entry.stream != e.DEVICE_STREAM)
+        heads = self._journal.log.streams.heads
+        return [
+            self.made_now(e.SessionHead(session=stream, count=heads[stream].count, leaf=b64(heads[stream].leaf)))
+            for stream in touched
+            if stream not in self.state.sessions
+        ]

@@ -1,0 +1,562 @@
+"""The recorder: every message in, ordered work for the writer and events for people out. ``step(message, now_ns)``.
+
+It never touches a file, a clock or a random byte, so the simulation runs this very code. Rules: a hand-over every
+``flush_ms`` and never more than one unacknowledged; pre-record goes first, in pieces of at most 2 s, outside the
+budget; live media beyond the budget is given up in whole GOPs and told (``outbox``); a button is answered while the
+disk stands still; only the officer's stop ends a session.
+
+Leaves to others: one session's accounting (``session``), sealing and disk (``writer``), processes and threads
+(``service``).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.evidence import entries as e
+from agent.evidence.errors import EvidenceError
+from agent.recorder import messages as m
+from agent.recorder import notes
+from agent.recorder.beginning import first_good, from_first_picture, presentation_zero
+from agent.recorder.diskwatch import DiskWatch
+from agent.recorder.intake import Intake
+from agent.recorder.outbox import Outbox
+from agent.recorder.prerecord import Prerecord
+from agent.recorder.ring import Packet, Ring
+from agent.recorder.session import Moment, Session
+from agent.recorder.spool import session_id, session_number
+from agent.recorder.state import DeviceState, SessionState, gap_us
+from agent.recorder.timeline import NS_PER_S, NS_PER_US
+from agent.recorder.utc import Utc
+from drivers import Counter, Fault, Log
+from drivers.camera import CameraParameters, VideoPacket
+from drivers.microphone import SoundPacket, SoundParameters
+from drivers.position import Fix, NoFix
+
+NS_PER_MS = 1_000_000
+SETTLE_NS = 1_000_000_000
+"""How long a session's begin waits for a second track once the first is there."""
+EMPTY_START_NS = 2_000_000_000
+"""How long it waits for the first track before it begins with an interruption."""
+STOP_WAIT_NS = 500_000_000
+"""How long a stop waits for packets captured before it; encoders hold up to two frames."""
+SHORT_TAIL_NS = 50_000_000
+"""A track that ends less than this before the stop has no frame missing."""
+MEDIA_TRACKS: tuple[e.MediaTrack, ...] = ("video", "sound")
+TRACK_OF: dict[str, e.Track] = {"camera": "video", "microphone": "sound", "position": "position"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """From the configuration, in the units of use."""
+
+    prerecord_s: int
+    prerecord_sound: bool
+    segment_s: int
+    flush_ms: int
+    queue_s: int
+    required_tracks: tuple[e.Track, ...]
+    sensors: frozenset[str]
+    items_sha256: str
+    config_sha256: str
+
+
+@dataclass(slots=True)
+class Resume:
+    """What recovery left to go on with: the open session, its interruption, and what tells the gap's length."""
+
+    session: SessionState
+    interruption: e.InterruptionBegin
+    then: tuple[int, int] | None
+    """UTC and its greatest error at the last good moment, microseconds; None where no clock said."""
+    boot_began_us: int
+    """CLOCK_BOOTTIME at which this boot began."""
+
+
+@dataclass(slots=True)
+class _Starting:
+    """A press, or a resumption, that waits for its tracks."""
+
+    pressed_ns: int
+    request: m.Start | None
+    first_ready_ns: int | None = None
+
+
+class Recorder:
+    """See the module."""
+
+    def __init__(self, settings: Settings, state: DeviceState, resume: Resume | None, now_ns: int) -> None:
+        self._settings = settings
+        self._boot = state.boot
+        self._next_session = state.next_session
+        self._officer = "0"
+        self._assigned = state.assigned
+        self._ring = Ring(settings.prerecord_s)
+        self._intake = Intake()
+        self._utc = Utc(state.boot)
+        self._disk = DiskWatch()
+        self._outbox = Outbox(settings.queue_s)
+        self._session: Session | None = None
+        self._resume = resume
+        self._starting = _Starting(now_ns, None) if resume else None
+        self._closed: Session | None = None
+        """The last session; what was given up of it may still have to be told."""
+        self._stopping_ns: int | None = None
+        self._stop_asked_ns = 0
+        self._prerecord: Prerecord | None = None
+        self._unusable_told: set[m.Sensor] = set()
+        self._pending_notes: list[m.AnnotateSession] = []
+        self._next_flush_ns = now_ns
+        self._safe = False
+        self._overruns = 0
+        self._shutdown = False
+        self._lag_ms = 0
+        self._size = 0
+        self._failing = ""
+        self._down = dict.fromkeys(settings.sensors, True)
+        self._now_ns = now_ns
+        if resume is not None:
+            self._session = Session(resume.session, self._boot, settings.segment_s)
+
+    # --- the step -------------------------------------------------------------------------------------------
+
+    def step(self, message: m.Message, now_ns: int) -> list[m.Effect]:
+        """Take one message; what the shell must do now."""
+        self._now_ns = now_ns
+        if self._session is not None:
+            self._session.now_us = now_ns // NS_PER_US
+        effects = self._dispatch(message)
+        effects += self._advance_start()
+        effects += self._advance_stop()
+        effects += self._watch_disk()
+        return effects + self._flush()
+
+    def note(self, draft: m.Draft) -> None:
+        """An entry that goes with the next flush."""
+        self._outbox.add([draft])
+
+    def _dispatch(self, message: m.Message) -> list[m.Effect]:
+        match message:
+            case m.Heard():
+                return self._heard(message)
+            case m.Written():
+                return self._written(message)
+            case m.WriteFailed():
+                self._disk.handed_ns = None
+                self._failing = message.text or "the disk failed"
+                return [m.Event("storage.failing", message.text)]
+            case m.SensorDown():
+                return self._sensor_down(message)
+            case m.Start():
+                return self._start(message)
+            case m.Stop():
+                return self._stop(message)
+            case m.ClockReading():
+                self._take_clock(message)
+            case m.Issue():
+                return self._issue(message)
+            case m.MarkNow() | m.Important() | m.AnnotateSession():
+                return self._note(message)
+            case m.Shutdown():
+                return self._shut_down()
+            case m.Tick():
+                pass
+        return []
+
+    # --- sensors --------------------------------------------------------------------------------------------
+
+    def _heard(self, heard: m.Heard) -> list[m.Effect]:
+        try:
+            effects = self._take_message(heard)
+        except EvidenceError as error:  # a sensor gone mad costs its packets (the hole is told), not the recorder
+            return self._unusable(heard.sensor, str(error))
+        self._unusable_told.discard(heard.sensor)
+        return effects
+
+    def _unusable(self, sensor: m.Sensor, text: str) -> list[m.Effect]:
+        if sensor in self._unusable_told:
+            return []
+        self._unusable_told.add(sensor)
+        return self._fault(sensor, Fault("packet.unusable", text))
+
+    def _take_message(self, heard: m.Heard) -> list[m.Effect]:
+        message = heard.message
+        match message:
+            case VideoPacket() | SoundPacket():
+                packet = self._intake.packet(message, self._now_ns)
+                if packet is not None:
+                    self._packet(packet)
+            case CameraParameters() | SoundParameters():
+                self._intake.parameters(message)
+                self._ring.drop("video" if isinstance(message, CameraParameters) else "sound")
+            case Fix():
+                self._fix(message)
+            case NoFix():
+                return self._no_fix(message)
+            case Counter():
+                return self._count(message)
+            case Fault():
+                return self._fault(heard.sensor, message)
+            case Log():
+                return [m.Event("log", f"{heard.sensor}: {message.text}")]
+        self._down[heard.sensor] = False
+        return []
+
+    def _packet(self, packet: Packet) -> None:
+        """Into the session, the queue behind its pre-record, or the ring."""
+        if self._session is None or self._starting is not None:
+            self._ring.add(packet)
+        elif self._stopping_ns is not None and packet.decode_ns >= self._stopping_ns:
+            self._session.fragmenter.last_ns[packet.track] = max(
+                self._session.fragmenter.last_ns.get(packet.track, 0), self._stopping_ns
+            )
+            self._ring.add(packet)
+        elif self._prerecord is not None:
+            self._prerecord.add_live(packet, self._intake.formats)
+        else:
+            self._outbox.add(self._session.add(packet, self._intake.formats))
+
+    def _sensor_down(self, down: m.SensorDown) -> list[m.Effect]:
+        self._down[down.sensor] = True
+        track = TRACK_OF[down.sensor]
+        if track != "position":
+            self._ring.drop(track)
+        if self._session is not None and self._starting is None:
+            self._outbox.add(self._session.sensor_down(track, down.text, self._now_ns // NS_PER_US))
+        return [m.Event("sensor.down", f"{down.sensor}: {down.text}")]
+
+    def _fault(self, sensor: m.Sensor, fault: Fault) -> list[m.Effect]:
+        entry = e.Fault(boot=self._boot, boot_us=self._now_us(), part=sensor, kind=fault.kind, text=fault.text)
+        self._outbox.add([m.Draft(entry)])
+        return [m.Event("fault", f"{sensor}: {fault.text}")]
+
+    def _fix(self, fix: Fix) -> None:
+        self._take_clock(m.ClockReading(fix.capture_ns, fix.utc_us, "gnss", fix.utc_error_us))
+        if self._session is not None and self._starting is None:
+            self._outbox.add(self._session.add_fix(fix))
+
+    def _no_fix(self, lost: NoFix) -> list[m.Effect]:
+        self._down["position"] = False
+        if self._session is not None and self._starting is None:
+            self._outbox.add(self._session.sensor_down("position", lost.reason, lost.capture_ns // NS_PER_US))
+        return []
+
+    def _count(self, counter: Counter) -> list[m.Effect]:
+        if counter.name != "sim.overrun":
+            return []
+        late, self._overruns = counter.value - self._overruns, counter.value
+        if self._session is not None:
+            self._session.late_frames += max(0, late)
+        return [m.Event("sim.overrun", "frames were made late, none lost", value=counter.value)]
+
+    def _take_clock(self, reading: m.ClockReading) -> None:
+        self._outbox.add([m.Draft(entry) for entry in self._utc.take(reading, self._now_ns)])
+
+    # --- people ---------------------------------------------------------------------------------------------
+
+    def _start(self, request: m.Start) -> list[m.Effect]:
+        if self._session is not None or self._starting is not None or self._shutdown:
+            return [m.Event("refused", "already recording", self._session.id if self._session else "")]
+        self._starting = _Starting(request.pressed_ns, request)
+        self._safe = False
+        return [m.Event("accepted", "recording, not yet safe", session_id(self._next_session))]
+
+    def _stop(self, request: m.Stop) -> list[m.Effect]:
+        if self._session is None and self._starting is None:
+            return [m.Event("refused", "not recording")]
+        if self._resume is not None and self._session is not None:
+            return self._stop_unresumed(self._resume, self._session, request.pressed_ns // NS_PER_US)
+        self._stopping_ns, self._stop_asked_ns = request.pressed_ns, self._now_ns
+        return [m.Event("accepted", "stopping", self._session.id if self._session else "")]
+
+    def _stop_unresumed(self, resume: Resume, session: Session, until_us: int) -> list[m.Effect]:
+        """The officer ends a session before it could go on."""
+        gap = gap_us(
+            resume.interruption, self._boot, until_us, resume.boot_began_us, resume.then, self._utc.of(until_us)
+        )
+        self._outbox.add(session.close(until_us, gap))
+        self._resume, self._starting, self._session = None, None, None
+        return [m.Event("accepted", "stopped", session.id), m.Event("session.close", "", session.id)]
+
+    def _note(self, note: m.MarkNow | m.Important | m.AnnotateSession) -> list[m.Effect]:
+        session = self._session if self._starting is None else None
+        if isinstance(note, m.AnnotateSession):
+            return self._annotate(note, session)
+        if session is None:
+            return [m.Event("refused", "not recording")]
+        if isinstance(note, m.MarkNow):
+            entry: e.Entry = e.Mark(boot_us=self._now_us(), at_us=note.at_ns // NS_PER_US, label=note.label)
+        else:
+            session.state.important = note.important
+            entry = e.Importance(boot_us=self._now_us(), important="yes" if note.important else "no")
+        self._outbox.add([session.draft(entry)])
+        return [m.Event("accepted", "", session.id)]
+
+    def _annotate(self, note: m.AnnotateSession, session: Session | None) -> list[m.Effect]:
+        """Before (kept for the next session), during and after (R2)."""
+        if not note.session and session is None:
+            self._pending_notes.append(note)
+            return [m.Event("accepted", "kept for the next session")]
+        target = note.session or (session.id if session else "")
+        if not self._is_known(target):
+            return [m.Event("refused", f"no session {target} on this device")]
+        self._outbox.add([self._annotation(note, target)])
+        return [m.Event("accepted", "", target)]
+
+    def _is_known(self, session: str) -> bool:
+        return 0 < session_number(session) < self._next_session
+
+    def _annotation(self, note: m.AnnotateSession, session: str) -> m.Draft:
+        return self._made(notes.annotation(note, session))
+
+    def _issue(self, issue: m.Issue) -> list[m.Effect]:
+        self._officer = "0" if issue.how == "return" else (issue.officer or "0")
+        self._assigned = issue.how != "return"
+        self._outbox.add([self._made(notes.issue(issue))])
+        return [m.Event("accepted", issue.how)]
+
+    def _made(self, draft: m.Draft) -> m.Draft:
+        draft.entry.boot, draft.entry.boot_us = self._boot, self._now_us()
+        return draft
+
+    # --- begin ----------------------------------------------------------------------------------------------
+
+    def _advance_start(self) -> list[m.Effect]:
+        """Begin the session, or go on with it, once its tracks are there or have been waited for."""
+        starting = self._starting
+        if starting is None or not self._ready(starting):
+            return []
+        self._starting = None
+        want_ns = starting.pressed_ns - self._settings.prerecord_s * NS_PER_S if starting.request else 0
+        found = self._ring.take(want_ns)
+        there = {packet.track for packet in found}
+        packets = from_first_picture(self._allowed(starting, found))
+        zero_ns = presentation_zero(packets, starting.pressed_ns)
+        if starting.request is None:
+            return self._go_on(packets, zero_ns, there)
+        return self._open(starting.request, packets, zero_ns, there)
+
+    def _ready(self, starting: _Starting) -> bool:
+        media = [s for s in ("camera", "microphone") if s in self._settings.sensors]
+        there = [s for s in media if self._ring.has("video" if s == "camera" else "sound")]
+        if there and starting.first_ready_ns is None:
+            starting.first_ready_ns = self._now_ns
+        if len(there) == len(media) and there:
+            return True
+        if starting.first_ready_ns is not None:
+            return self._now_ns - starting.first_ready_ns >= SETTLE_NS
+        return starting.request is not None and self._now_ns - starting.pressed_ns >= EMPTY_START_NS
+
+    def _allowed(self, starting: _Starting, packets: list[Packet]) -> list[Packet]:
+        """Without leave, sound from before the press is forgotten."""
+        if self._settings.prerecord_sound or starting.request is None:
+            return packets
+        return [p for p in packets if p.track == "video" or p.capture_ns >= starting.pressed_ns]
+
+    def _open(self, request: m.Start, packets: list[Packet], zero_ns: int, there: set[e.MediaTrack]) -> list[m.Effect]:
+        number, from_us = self._next_session, zero_ns // NS_PER_US
+        self._next_session += 1
+        required = list(self._settings.required_tracks)
+        state = SessionState(session_id(number), number, self._boot, from_us, 0, list(required), self._officer)
+        self._session = Session(state, self._boot, self._settings.segment_s)
+        self._session.now_us = self._now_us()
+        prerecord_ms = max(0, request.pressed_ns - zero_ns) // NS_PER_MS
+        opened = e.SessionOpen(
+            boot_us=self._now_us(),
+            number=number,
+            pressed_us=request.pressed_ns // NS_PER_US,
+            from_us=from_us,
+            prerecord_ms=prerecord_ms,
+            prerecord_sound="yes" if self._settings.prerecord_sound else "no",
+            required_tracks=required,
+            power=request.power,
+            officer=self._officer,
+            items_sha256=self._settings.items_sha256,
+            config_sha256=self._settings.config_sha256,
+        )
+        self._outbox.add([self._session.draft(opened, request.private)])
+        self._outbox.add([self._annotation(note, state.session) for note in self._pending_notes])
+        self._pending_notes.clear()
+        self._tell_missing(there, Moment(self._boot, from_us))
+        self._prerecord = Prerecord(packets, self._intake.formats, prerecord_ms, told=True)
+        return [m.Event("session.open", "recording, not yet safe", state.session)]
+
+    def _go_on(self, packets: list[Packet], zero_ns: int, there: set[e.MediaTrack]) -> list[m.Effect]:
+        """The same session, unasked (invariant 4): from the first moment at which what is there is there."""
+        assert self._resume is not None and self._session is not None
+        resume, session = self._resume, self._session
+        self._resume = None
+        first_us = first_good(packets, zero_ns) // NS_PER_US
+        utc_us = self._utc.of(first_us)
+        shortest, longest = gap_us(resume.interruption, self._boot, first_us, resume.boot_began_us, resume.then, utc_us)
+        self._outbox.add(session.go_on(first_us, shortest, longest))
+        self._tell_missing(there, Moment(resume.interruption.last_boot, resume.interruption.last_us))
+        self._prerecord = Prerecord(packets, self._intake.formats, 0, told=False)
+        return [m.Event("session.resumed", "", session.id)]
+
+    def _tell_missing(self, there: set[e.MediaTrack], since: Moment) -> None:
+        assert self._session is not None
+        for track in self._settings.required_tracks:
+            if track != "position" and track not in there:
+                self._outbox.add(self._session.missing_from(track, "not there when recording began", since))
+
+    # --- end ------------------------------------------------------------------------------------------------
+
+    def _advance_stop(self) -> list[m.Effect]:
+        session, stop_ns = self._session, self._stopping_ns
+        if stop_ns is None or session is None or self._starting is not None or self._prerecord is not None:
+            return []
+        late: list[e.MediaTrack] = [
+            track
+            for track in MEDIA_TRACKS
+            if track in session.state.required_tracks
+            and not session.is_down(track)
+            and session.fragmenter.last_ns.get(track, 0) < stop_ns - NS_PER_MS
+        ]
+        if late and self._now_ns - self._stop_asked_ns < STOP_WAIT_NS:
+            return []
+        for track in late:
+            if session.fragmenter.last_ns.get(track, 0) < stop_ns - SHORT_TAIL_NS:
+                self._outbox.add(session.sensor_down(track, "nothing came up to the stop", stop_ns // NS_PER_US))
+        self._outbox.add(session.flush(self._utc.best_us(self._now_us())))
+        self._end_slow()
+        self._outbox.add(session.close(stop_ns // NS_PER_US))
+        self._closed, self._session, self._stopping_ns = session, None, None
+        self._next_flush_ns = self._now_ns
+        return [m.Event("session.close", "", session.id)]
+
+    def _shut_down(self) -> list[m.Effect]:
+        self._shutdown = True
+        self._starting = None
+        session = self._session
+        if session is not None and self._resume is None:
+            while self._prerecord is not None:
+                self._next_piece(session)
+            self._outbox.add(session.flush(self._utc.best_us(self._now_us())))
+            self._outbox.add(session.interrupted("shutdown", "the device was shut down", session.last_us()))
+        self._next_flush_ns = self._now_ns
+        return []
+
+    # --- flush ----------------------------------------------------------------------------------------------
+
+    def _flush(self) -> list[m.Effect]:
+        """Build fragments every ``flush_ms``; hand over when the writer is free."""
+        due = self._now_ns >= self._next_flush_ns
+        if due:
+            self._build()
+        self._keep_budget()
+        if self._disk.handed_ns is not None:
+            return []
+        if self._prerecord is not None and self._session is not None:
+            self._next_piece(self._session)
+        elif not (due or self._shutdown) or not (self._outbox or self._outbox.in_flight or self._failing):
+            return self._finished()
+        return [self._hand_over()]
+
+    def _build(self) -> None:
+        interval_ns = self._settings.flush_ms * NS_PER_MS
+        if "camera" not in self._settings.sensors:
+            interval_ns *= 2  # design: audio-only every 0.8 s
+        self._next_flush_ns += interval_ns
+        if self._next_flush_ns <= self._now_ns:
+            self._next_flush_ns = self._now_ns + interval_ns
+        if self._session is not None and self._starting is None and self._prerecord is None:
+            self._outbox.add(self._session.flush(self._utc.best_us(self._now_us())))
+
+    def _hand_over(self) -> m.Handover:
+        hole = self._outbox.hole
+        if hole is not None:
+            session = self._session if self._session and self._session.id == hole.session else self._closed
+            assert session is not None
+            self._outbox.close_hole(session.dropped(hole.last_us, hole.first_us))
+        self._disk.handed_ns = self._now_ns
+        return m.Handover(self._outbox.take(), self._now_ns)
+
+    def _written(self, written: m.Written) -> list[m.Effect]:
+        self._outbox.attested(written.fragments)
+        self._failing = ""
+        self._lag_ms, self._size = written.lag_ms, written.size
+        effects: list[m.Effect] = []
+        if written.fragments and self._session is not None and not self._safe:
+            self._safe = True
+            effects.append(m.Event("safe", "recording", self._session.id))
+        if self._disk.slow is not None:
+            self._end_slow()
+            effects.append(m.Event("storage.normal", "", value=written.lag_ms))
+        self._disk.handed_ns = None
+        return effects
+
+    def _finished(self) -> list[m.Effect]:
+        return [m.Finished()] if self._shutdown and self._disk.handed_ns is None else []
+
+    # --- pre-record -----------------------------------------------------------------------------------------
+
+    def _next_piece(self, session: Session) -> None:
+        """At most 2 s of pre-record; behind the last piece, what has come meanwhile."""
+        prerecord, utc_us = self._prerecord, self._utc.best_us(self._now_us())
+        assert prerecord is not None
+        if prerecord.is_written:
+            self._prerecord = None
+            self._outbox.add(prerecord.finish(session, utc_us))
+        else:
+            self._outbox.add(prerecord.next_piece(session, utc_us))
+
+    def _keep_budget(self) -> None:
+        prerecord, session = self._prerecord, self._session
+        if prerecord is not None and session is not None:
+            has_video = "camera" in self._settings.sensors
+            if self._outbox.over_budget(prerecord.live_us("video" if has_video else "sound")):
+                given_up = prerecord.give_up(session, self._utc.best_us(self._now_us()), has_video)
+                self._outbox.add(given_up)
+                self._prerecord = None if given_up else prerecord
+        self._outbox.give_up_oldest()
+
+    # --- the disk -------------------------------------------------------------------------------------------
+
+    def _watch_disk(self) -> list[m.Effect]:
+        """A flush under way for more than 2 s is an impairment, live (promise 3)."""
+        session = self._session
+        if session is None or self._starting is not None:
+            return []
+        begin = self._disk.begin(self._now_ns, session.state.next_impairment)
+        if begin is None:
+            return []
+        session.state.next_impairment += 1
+        self._outbox.add([session.draft(begin)])
+        return [m.Event("storage.slow", "the disk does not keep up; everything is kept in memory", session.id)]
+
+    def _end_slow(self) -> None:
+        end = self._disk.end(self._now_ns, self._lag_ms)
+        if end is not None and self._session is not None:
+            self._outbox.add([self._session.draft(end)])
+
+    # --- facts ----------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, object]:
+        """What the lamp, the page and ``liuhen status`` show; never a person, case or place."""
+        session = self._session
+        return {
+            "state": self._state_word(),
+            "session": session.id if session else "",
+            "safe": "yes" if session is not None and self._safe else "no",
+            "sensors": {sensor: "down" if down else "up" for sensor, down in sorted(self._down.items())},
+            "lag_ms": self._lag_ms,
+            "flush_under_way_ms": self._disk.under_way_ms(self._now_ns),
+            "not_attested_ms": self._outbox.media_us // 1000,
+            "journal_size": self._size,
+            "storage": self._failing or ("slow" if self._disk.slow is not None else "ok"),
+            "assigned": "yes" if self._assigned else "no",
+            "interrupted_tracks": sorted(session.down_tracks()) if session else [],
+            "sim_overrun": self._overruns,
+        }
+
+    def _state_word(self) -> Literal["standby", "starting", "recording", "stopping", "resuming"]:
+        if self._resume is not None:
+            return "resuming"
+        if self._starting is not None:
+            return "starting"
+        if self._session is None:
+            return "standby"
+        return "recording" if self._stopping_ns is None else "stopping"
+
+    def _now_us(self) -> int:
+        return self._now_ns // NS_PER_US

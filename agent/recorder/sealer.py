@@ -1,0 +1,161 @@
+"""One open segment file: plaintext in, sealed 64 KiB chunks out, and the facts that the journal will attest.
+
+Pure: no disk, no clock. A counter of the file key is used once (``ChunkSealer`` refuses otherwise), and a file
+whose bytes may not have reached the disk is never written again: its ``Sealer`` is thrown away with it and what
+it held goes into another file under another key (design, encryption at rest).
+
+A *group* is what one flush handed over. It becomes attestable when every byte of it lies in sealed chunks; one
+that has waited too long is brought to the chunk boundary by a ``free`` box.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from agent.evidence import age, mp4
+from agent.evidence.entries import Accuracy, TrackSpan
+from agent.recorder.messages import MediaFragment
+
+
+@dataclass(slots=True)
+class Group:
+    """The fragments of one flush: where they end, their hash so far, what lies in them."""
+
+    digest: "hashlib._Hash"
+    end: int
+    flush: int
+    fragments: list[MediaFragment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Whole:
+    """A group that is sealed to its last byte: the facts of a ``fragment`` entry."""
+
+    group: Group
+    sealed: int
+    sealed_sha256: bytes
+
+
+@dataclass(slots=True)
+class Closing:
+    """The end of a file: the last chunk, and the facts of ``segment.close``."""
+
+    data: bytes
+    whole: list[Whole]
+    final_length: int
+    final_sha256: bytes
+    length: int
+    sha256: bytes
+
+
+class Sealer:
+    """Seals one segment file; ``init`` is its first plaintext."""
+
+    def __init__(self, init: bytes, recipients: Sequence[age.Recipient], random: Callable[[int], bytes]) -> None:
+        header, key = age.header_and_payload_key(recipients, random)
+        self._chunks = age.ChunkSealer(key)
+        self._sealed_sha = hashlib.sha256(header)
+        self._out = [header]
+        self._held = [init]
+        self._held_bytes = len(init)
+        self.sealed = len(header)
+        self.end = len(init)
+        self.groups: list[Group] = []
+
+    def add(self, fragments: Sequence[MediaFragment], flush: int) -> None:
+        """Take one flush's fragments."""
+        if not fragments:
+            return
+        group = Group(hashlib.sha256(), self.end, flush, list(fragments))
+        self.groups.append(group)
+        for fragment in fragments:
+            self._extend(group, fragment.data)
+
+    def seal(self, oldest_flush: int) -> list[Whole]:
+        """Seal whole chunks; groups of ``oldest_flush`` or before are made whole by padding."""
+        whole = self._seal_chunks()
+        if self.groups and self.groups[0].flush <= oldest_flush:
+            self._extend(self.groups[-1], mp4.free_box(mp4.padding_for(self.end)))
+            whole += self._seal_chunks()
+        return whole
+
+    def finish(self) -> Closing:
+        """Seal what is left, ended by a ``free`` box, so that the last chunk is never empty."""
+        whole = self._seal_chunks()
+        free = mp4.free_box(8)
+        held = b"".join([*self._held, free])
+        if len(held) > age.CHUNK_BYTES:
+            whole += self._take(held[: age.CHUNK_BYTES], last=False)
+            held = held[age.CHUNK_BYTES :]
+        attested_groups, self.groups = self.groups, []
+        self._append(self._chunks.seal(held, last=True))
+        sha = self._sealed_sha.digest()
+        whole += [Whole(group, self.sealed, sha) for group in attested_groups]
+        return Closing(self.taken(), whole, len(free), hashlib.sha256(free).digest(), self.sealed, sha)
+
+    def taken(self) -> bytes:
+        """Sealed bytes since the last call, to be written where the last ones ended."""
+        out, self._out = b"".join(self._out), []
+        return out
+
+    def _extend(self, group: Group, data: bytes) -> None:
+        group.digest.update(data)
+        self._held.append(data)
+        self._held_bytes += len(data)
+        self.end += len(data)
+        group.end = self.end
+
+    def _seal_chunks(self) -> list[Whole]:
+        if self._held_bytes < age.CHUNK_BYTES:
+            return []
+        held = memoryview(b"".join(self._held))
+        whole: list[Whole] = []
+        offset = 0
+        while len(held) - offset >= age.CHUNK_BYTES:
+            whole += self._take(held[offset : offset + age.CHUNK_BYTES], last=False)
+            offset += age.CHUNK_BYTES
+        rest = bytes(held[offset:])
+        self._held, self._held_bytes = [rest], len(rest)
+        return whole
+
+    def _take(self, chunk: bytes | memoryview, last: bool) -> list[Whole]:
+        self._append(self._chunks.seal(chunk, last=last))
+        covered = self._chunks.counter * age.CHUNK_BYTES
+        ready = 0
+        while ready < len(self.groups) and self.groups[ready].end <= covered:
+            ready += 1
+        done, self.groups = self.groups[:ready], self.groups[ready:]
+        return [Whole(group, self.sealed, self._sealed_sha.digest()) for group in done]
+
+    def _append(self, sealed: bytes) -> None:
+        self._sealed_sha.update(sealed)
+        self._out.append(sealed)
+        self.sealed += len(sealed)
+
+
+def spans_of(group: Group) -> list[TrackSpan]:
+    """Each track's fragments of a group as one span."""
+    spans: dict[str, TrackSpan] = {}
+    for fragment in group.fragments:
+        for span in fragment.spans:
+            first = spans.get(span.track)
+            spans[span.track] = span if first is None else joined(first, span)
+    return list(spans.values())
+
+
+def joined(first: TrackSpan, last: TrackSpan) -> TrackSpan:
+    """Two adjoining spans of a track as one."""
+    return TrackSpan(
+        track=first.track,
+        tick=first.tick,
+        end_tick=last.end_tick,
+        count=first.count + last.count,
+        first_us=first.first_us,
+        last_us=last.last_us,
+    )
+
+
+def fix_of(group: Group) -> tuple[bool, Accuracy]:
+    """Whether a fix lies in the group, and how accurate the last one is."""
+    classes = [fragment.accuracy for fragment in group.fragments if fragment.fix]
+    return (True, classes[-1]) if classes else (False, "none")

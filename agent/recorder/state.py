@@ -1,0 +1,277 @@
+"""What the journal's entries add up to: the device's state and that of the open sessions.
+
+One pure fold serves the writer (what to repeat where a journal file begins), recovery (what a cut left open) and
+``fsck``. It believes its input: whether entries may follow each other is checked where a journal is read.
+"""
+
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from agent.evidence.entries import (
+    Assign,
+    Boot,
+    Clock,
+    DeviceCarry,
+    Entry,
+    Fragment,
+    Handover,
+    ImpairmentBegin,
+    ImpairmentEnd,
+    Importance,
+    InterruptionBegin,
+    InterruptionEnd,
+    Return,
+    SegmentClose,
+    SegmentOpen,
+    SessionBegin,
+    SessionCarry,
+    SessionClose,
+    SessionOpen,
+    TrackSpan,
+)
+
+ADJOINING_US = 60_000
+"""Moments this close adjoin: frames and sound packets do not end together."""
+MEDIA_TRACKS = ("video", "sound")
+KEPT_CLOCKS = 8
+"""An interruption spans two boots, or a few where power came and went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A closed interruption that some track's attested media has not passed yet."""
+
+    track: str
+    last_us: int
+    first_us: int
+
+    def covers(self, track: str) -> bool:
+        return self.track in (track, "all")
+
+
+@dataclass(slots=True)
+class SessionState:
+    """An open session. Field names as in ``session.carry``."""
+
+    session: str
+    number: int
+    origin_boot: int
+    from_us: int
+    shift_us: int
+    required_tracks: list[str]
+    officer: str
+    important: bool = False
+    next_segment: int = 0
+    next_interruption: int = 0
+    next_impairment: int = 0
+    segment: int = -1
+    segment_file: str = ""
+    segment_end: int = 0
+    segment_sealed: int = 0
+    next_fragment: int = 0
+    ends: dict[str, TrackSpan] = field(default_factory=dict)
+    open_interruptions: list[InterruptionBegin] = field(default_factory=list)
+    open_impairment: int = -1
+    skips: list[Skip] = field(default_factory=list)
+    """Not carried: a start without them finds an earlier last moment, never a later one."""
+
+    def last_us(self) -> int:
+        """The last moment up to which every required media track is accounted for, in ``origin_boot``.
+
+        Interruptions are journalled at once and media a flush later, so a track counts as interrupted only where
+        its attested media reaches the interruption.
+        """
+        required = [track for track in MEDIA_TRACKS if track in self.required_tracks]
+        known = [us for track in required if (us := self._accounted_us(track)) is not None]
+        return min(known, default=self.latest_us())
+
+    def latest_us(self) -> int:
+        """The last moment of any attested media, or at which an open interruption began, in ``origin_boot``."""
+        moments = [span.last_us for span in self.ends.values()] + [one.last_us for one in self.open_interruptions]
+        return max(moments, default=self.from_us)
+
+    def _accounted_us(self, track: str) -> int | None:
+        """None where the track's open interruption accounts for all that comes."""
+        us = self.ends[track].last_us if track in self.ends else self.from_us
+        for skip in self.skips:
+            if skip.covers(track) and skip.last_us <= us + ADJOINING_US:
+                us = max(us, skip.first_us)
+        reached = any(one.track == track and one.last_us <= us + ADJOINING_US for one in self.open_interruptions)
+        return None if reached else us
+
+    def prune_skips(self) -> None:
+        """Forget the interruptions that the media of all their tracks has passed."""
+        ends = [self.ends[track].last_us for track in self.required_tracks if track in self.ends]
+        self.skips = [skip for skip in self.skips if not ends or skip.first_us > min(ends)]
+
+
+@dataclass(slots=True)
+class DeviceState:
+    """The device, and its open sessions by id."""
+
+    boot: int = -1
+    boot_id: str = ""
+    next_session: int = 1
+    assigned: bool = False
+    clocks: dict[int, Clock] = field(default_factory=dict)
+    """The newest clock entry of each of the last boots."""
+    sessions: dict[str, SessionState] = field(default_factory=dict)
+    last_boot_us: int = 0
+    """Moment of the newest entry."""
+
+    def apply(self, entry: Entry) -> None:
+        """Take the next entry of the journal."""
+        self.last_boot_us = entry.boot_us
+        match entry:
+            case Boot():
+                self.boot, self.boot_id = entry.boot, entry.boot_id
+            case Clock():
+                self._take_clock(entry)
+            case Assign() | Handover() | Return():
+                self.assigned = not isinstance(entry, Return)
+            case SessionBegin():
+                self.next_session = max(self.next_session, entry.number + 1)
+            case DeviceCarry():
+                self._take_device_carry(entry)
+            case SessionOpen():
+                self.sessions[entry.stream] = _opened(entry)
+            case SessionCarry():
+                self.sessions[entry.stream] = _carried(entry)
+            case SessionClose():
+                self.sessions.pop(entry.stream, None)
+            case _:
+                if entry.stream in self.sessions:
+                    _apply_to_session(self.sessions[entry.stream], entry)
+
+    def _take_device_carry(self, entry: DeviceCarry) -> None:
+        self.boot, self.boot_id = entry.boot, entry.boot_id
+        self.next_session = entry.next_session
+        self.assigned = entry.assigned == "yes"
+        if entry.clock_source != "none":
+            at_us, utc_us, source = entry.clock_at_us, entry.clock_utc_us, entry.clock_source
+            error_us = entry.clock_error_us
+            self._take_clock(Clock(boot=entry.boot, at_us=at_us, utc_us=utc_us, source=source, error_us=error_us))
+
+    def _take_clock(self, clock: Clock) -> None:
+        self.clocks[clock.boot] = clock
+        if len(self.clocks) > KEPT_CLOCKS:
+            del self.clocks[min(self.clocks)]
+
+    def utc_of(self, boot: int, boot_us: int) -> tuple[int, int] | None:
+        """UTC of a moment and its greatest error, microseconds; None where no clock entry says."""
+        clock = self.clocks.get(boot)
+        if clock is None or clock.source == "none":
+            return None
+        return clock.utc_us + boot_us - clock.at_us, clock.error_us
+
+    def carries(self) -> list[Entry]:
+        """What a new journal file repeats, so that a start reads the newest file only."""
+        clock = self.clocks.get(self.boot)
+        device = DeviceCarry(
+            boot_id=self.boot_id,
+            next_session=self.next_session,
+            assigned="yes" if self.assigned else "no",
+            clock_at_us=clock.at_us if clock else 0,
+            clock_utc_us=clock.utc_us if clock else 0,
+            clock_source=clock.source if clock else "none",
+            clock_error_us=clock.error_us if clock else -1,
+        )
+        return [device, *(_carry(session) for session in self.sessions.values())]
+
+
+def _opened(entry: SessionOpen) -> SessionState:
+    return SessionState(
+        session=entry.stream,
+        number=entry.number,
+        origin_boot=entry.boot,
+        from_us=entry.from_us,
+        shift_us=0,
+        required_tracks=list(entry.required_tracks),
+        officer=entry.officer,
+    )
+
+
+def _apply_to_session(session: SessionState, entry: Entry) -> None:
+    match entry:
+        case SegmentOpen():
+            session.segment, session.segment_file = entry.segment, entry.file
+            session.segment_end, session.segment_sealed = entry.init_length, 0
+            session.next_segment, session.next_fragment = entry.segment + 1, 0
+        case Fragment():
+            session.segment_end, session.segment_sealed = entry.end, entry.sealed
+            session.next_fragment = entry.index + 1
+            session.ends.update((span.track, span) for span in entry.tracks)
+            session.prune_skips()
+        case SegmentClose():
+            session.segment, session.segment_file = -1, ""
+        case InterruptionBegin():
+            session.next_interruption = max(session.next_interruption, entry.interruption + 1)
+            session.open_interruptions = [*session.open_interruptions, entry]
+        case InterruptionEnd():
+            _end_interruption(session, entry)
+        case ImpairmentBegin():
+            session.next_impairment, session.open_impairment = entry.impairment + 1, entry.impairment
+        case ImpairmentEnd():
+            session.open_impairment = -1
+        case Importance():
+            session.important = entry.important == "yes"
+        case _:
+            return
+
+
+def _end_interruption(session: SessionState, entry: InterruptionEnd) -> None:
+    """After a gap over boots the session's time goes on from the first good moment, by the shortest length."""
+    begun = [begin for begin in session.open_interruptions if begin.interruption == entry.interruption]
+    session.open_interruptions = [b for b in session.open_interruptions if b.interruption != entry.interruption]
+    if begun and entry.first_boot != session.origin_boot and entry.resumed == "yes":
+        session.shift_us += begun[0].last_us - session.from_us + entry.shortest_us
+        session.origin_boot, session.from_us = entry.first_boot, entry.first_us
+        session.ends = {track: _moved(span, entry.first_us) for track, span in session.ends.items()}
+        session.skips = []
+    elif begun:
+        session.skips.append(Skip(begun[0].track, begun[0].last_us, entry.first_us))
+
+
+def _moved(span: TrackSpan, us: int) -> TrackSpan:
+    """The same ticks; all before ``us`` of the new boot is accounted for."""
+    return structs.replace(span, first_us=us, last_us=us)
+
+
+_CARRIED = SessionState.__dataclass_fields__.keys() - {"session", "skips"}
+
+
+def _carry(session: SessionState) -> SessionCarry:
+    fields = {name: getattr(session, name) for name in _CARRIED}
+    fields["ends"] = list(session.ends.values())
+    fields["important"] = "yes" if session.important else "no"
+    return SessionCarry(stream=session.session, **fields)
+
+
+def _carried(entry: SessionCarry) -> SessionState:
+    fields = {name: getattr(entry, name) for name in _CARRIED}
+    fields["ends"] = {span.track: span for span in entry.ends}
+    fields["important"] = entry.important == "yes"
+    return SessionState(session=entry.stream, **fields)
+
+
+def gap_us(
+    begin: InterruptionBegin,
+    boot: int,
+    now_us: int,
+    began_us: int,
+    then: tuple[int, int] | None,
+    now: tuple[int, int] | None,
+) -> tuple[int, int]:
+    """Shortest and longest length of an interruption up to ``now_us`` of ``boot``, microseconds; -1 where unknown.
+
+    ``began_us``: CLOCK_BOOTTIME at which this boot began. ``then`` and ``now``: UTC and its greatest error at the
+    last good moment and at ``now_us``, None where no clock says. Never zero for want of a clock (design, time).
+    """
+    if begin.last_boot == boot:
+        return now_us - begin.last_us, now_us - begin.last_us
+    up_us = now_us - began_us
+    if then is None or now is None:
+        return up_us, -1
+    apart_us, error_us = now[0] - then[0], now[1] + then[1]
+    return max(up_us, apart_us - error_us), max(up_us, apart_us + error_us)
