@@ -27,6 +27,7 @@ from agent.evidence.entries import StageRange
 from agent.recorder import messages as m
 from agent.recorder.clock import boottime_ns
 from agent.recorder.service import Service, event_line
+from config.items import known
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_PRIVATE_CHARACTERS = 8_000
@@ -147,9 +148,8 @@ class Api:
         return m.MarkNow(boottime_ns(), body.label)
 
     def _annotate(self, body: AnnotateBody) -> m.Message:
-        return m.AnnotateSession(
-            body.session, body.power, body.ranges, _officers(body.officers), _private(body.private)
-        )
+        ranges, officers = _ranges(body.ranges, body.power), _officers(body.officers)
+        return m.AnnotateSession(body.session, body.power, ranges, officers, _private(body.private))
 
     def _assign(self, body: AssignBody) -> m.Message:
         officer = _officers([body.officer])[0] if body.officer else ""
@@ -169,6 +169,13 @@ def _private(text: str) -> str:
     if len(text) > MAX_PRIVATE_CHARACTERS:
         raise ValueError(f"private: {len(text)} characters, at most {MAX_PRIVATE_CHARACTERS}; split the text")
     return text
+
+
+def _ranges(ranges: list[StageRange], power: str) -> list[StageRange]:
+    for one in ranges:
+        if not known(one.kind, one.id, power):
+            raise ValueError(f"{one.kind} {one.id!r} is not in the item list; see config/items.py (R5, R11, R12)")
+    return ranges
 
 
 def _officers(numbers: list[str]) -> list[str]:
