@@ -14,9 +14,10 @@ from pathlib import Path
 from agent.evidence import entries as e
 from agent.evidence.canonical import b64
 from agent.evidence.errors import EvidenceError
-from agent.evidence.journal import Joiner, Placed, read_file
+from agent.evidence.journal import MAX_FILE_BYTES, Joiner, Placed, read_file
 from agent.evidence.note import parse_vkey
 from agent.recorder import spool
+from agent.recorder.aside import UNTOLD
 from agent.recorder.spool_lock import is_held
 from agent.recorder.state import DeviceState
 
@@ -92,25 +93,29 @@ def check(root: Path) -> Report:
 
 def _read_generation(root: Path, folder: Path, report: Report) -> _Known:
     known, joiner = _Known(), Joiner()
-    files = sorted(folder.glob("*.log"))
+    files, read = sorted(folder.glob("*.log")), list[Path]()
     try:
         key = parse_vkey((folder / "device.vkey").read_text().strip())
     except (OSError, ValueError, EvidenceError) as error:
         report.add("key_unreadable", _name(root, folder / "device.vkey"), str(error))
         return known
     for path in files:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            report.add("journal_damage", _name(root, path), f"longer than {MAX_FILE_BYTES} bytes; no recorder wrote it")
+            continue
+        read.append(path)
         _fold(known, joiner.add(read_file(path.read_bytes(), key, "last")))
     _fold(known, joiner.finish())
     joined = joiner.result
     report.entries += joined.frontier.size
     for damage in joined.damage:
-        report.add("journal_damage", _name(root, files[damage.file]), f"byte {damage.offset}: {damage.text}")
+        report.add("journal_damage", _name(root, read[damage.file]), f"byte {damage.offset}: {damage.text}")
     if joined.checkpoint is None:
         report.add("no_checkpoint", _name(root, folder), "no checkpoint of this device's key; recovery begins anew")
     for file, offset in joined.tails:
         if not report.live:
             text = f"lines after byte {offset} are not covered by a checkpoint; the next start puts them aside"
-            report.add("torn_tail", _name(root, files[file]), text)
+            report.add("torn_tail", _name(root, read[file]), text)
     return known
 
 
@@ -207,11 +212,13 @@ def _check_names(root: Path, named: set[str], asides: set[str], report: Report) 
     segments = root / spool.SEGMENTS
     for path in sorted(segments.rglob("*")) if segments.is_dir() else []:
         if not path.is_dir() and str(path.relative_to(segments)) not in named and not report.live:
-            report.add("file_unnamed", _name(root, path), "no entry names this file; the next start puts it aside")
+            text = "no entry names this file; made in the moment of a cut, the next start puts it aside; else the "
+            report.add("file_unnamed", _name(root, path), f"{text}journal that named it is damaged or gone")
     aside = root / spool.ASIDE
     for path in sorted(aside.iterdir()) if aside.is_dir() else []:
-        if path.name not in asides and not report.live:
-            report.add("aside_unnamed", _name(root, path), "no entry says why this is here")
+        if path.name.removesuffix(UNTOLD) not in asides and not report.live:
+            text = "no entry says why this is here" + ("; the next start tells it" if path.suffix == UNTOLD else "")
+            report.add("aside_unnamed", _name(root, path), text)
 
 
 def _name(root: Path, path: Path) -> str:

@@ -21,6 +21,8 @@ from drivers.clock import SECOND_NS
 from drivers.errors import ScenarioRefused
 
 PROCESSES = ("recorder", "camera", "microphone", "position")
+PREROLL_S = 2.0
+"""A replayed clip begins so long before the story's 0: after the other sensors have started, in time for pre-record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,13 +35,14 @@ from agent.evidence.journal_lines import (
     encode_header,
     header_extension,
 )
-from agent.evidence.journal_reading import Damage, FileReading, ReadLine, read_file
+from agent.evidence.journal_reading import MAX_FILE_BYTES, Damage, FileReading, ReadLine, read_file
 from agent.evidence.note import Signer
 from agent.evidence.tree import Frontier, leaf_hash
 
 __all__ = [
     "EMPTY_STREAM",
     "FORMAT",
+    "MAX_FILE_BYTES",
     "Damage",
     "EntryMalformed",
     "FileReading",

@@ -27,7 +27,7 @@ class Placed(NamedTuple):
 
     file: int
     offset: int
-    index: int | None
+    index: int | None  # type: ignore[assignment]
     """In the tree; None where damage hides it."""
     entry: AnyEntry
     leaf: bytes

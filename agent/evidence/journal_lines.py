@@ -65,7 +65,7 @@ class StreamBroken(JournalError):
 class StreamHead(NamedTuple):
     """Where a stream stands: how many entries it has, and the leaf hash of the last one."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     leaf: bytes
     """32 bytes; empty where the stream has no entry."""
 

@@ -35,6 +35,10 @@ from agent.evidence.tree import Frontier, leaf_hash
 
 Signatures = Literal["all", "last"]
 
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Files are rotated at 16 MiB, and one flush more is far below this: a longer one was not written by a recorder.
+Readers refuse it unread, lest a sparse file of any length fill the memory."""
+
 _BLOCK_BYTES = 4096
 _MAX_BAD_LINES = 1_000
 """From here on, bad lines that follow each other are told as one: a file of newlines must not fill the memory."""

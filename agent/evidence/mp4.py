@@ -118,8 +118,7 @@ class SoundConfig:
         return self.rate
 
 
-@dataclass(slots=True)
-class Sample:
+class Sample(msgspec.Struct, gc=False):
     """One frame of video (NAL units with lengths of 4 bytes) or one packet of sound; times in ticks."""
 
     data: bytes
@@ -129,8 +128,7 @@ class Sample:
     """Composition offset: presentation minus decode time, before the edit list."""
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct):
     """Samples of one track without a gap, the first at decode time ``tick``."""
 
     track_id: int
@@ -290,15 +288,13 @@ def _sample_table(run: Run) -> tuple[int, bytes]:
     default = _DEFAULT_FLAGS.get(run.track_id)
     if default is None or not samples:
         raise Mp4Unwritable(f"a run of track {run.track_id} with {len(samples)} samples; tracks are 1 and 2, not empty")
-    numbers: list[int] = []
     flags, first = _TRUN_BASE, b""
     keys = [sample.key for sample in samples]
     each_flags = True in keys[1:] if run.track_id == VIDEO_TRACK else False in keys
     if not each_flags and default == _NON_KEY and keys[0]:
         flags, first = flags | _TRUN_FIRST_FLAGS, _KEY_WORD
     if not each_flags and not any(sample.offset for sample in samples):
-        for sample in samples:
-            numbers += (sample.duration, len(sample.data))
+        numbers = [number for sample in samples for number in (sample.duration, len(sample.data))]
         return flags, first + struct.pack(f">{len(numbers)}I", *numbers)
     flags |= (_TRUN_FLAGS if each_flags else 0) | _TRUN_OFFSETS
     row = _ROW_ALL if each_flags else _ROW_OFFSETS
@@ -327,6 +323,11 @@ def _fix_problem(fix: PositionFix) -> str:
     if not 0 <= fix.accuracy_mm <= canonical.MAX_INT or abs(fix.utc_us or 0) > canonical.MAX_INT:
         return f"accuracy_mm {fix.accuracy_mm}, utc_us {fix.utc_us}"
     return "" if len(fix.source) <= MAX_SOURCE_LETTERS else f"a source of {len(fix.source)} letters"
+
+
+def check_fix(fix: PositionFix) -> None:
+    """Raises Mp4Unwritable for a fix that no fragment can carry, so that none comes into one."""
+    _emsg(fix)
 
 
 def _emsg(fix: PositionFix) -> bytes:

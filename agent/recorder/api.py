@@ -1,8 +1,10 @@
 """The local interface: HTTP on a UNIX socket, for the button's page, the courier and ``liuhen start|stop|…``.
 
-Who may call is decided by the kernel's word on the caller (peer credentials): root, the recorder's own user, and its
-group. Bodies are small JSON objects, checked by Structs; a wrong one is answered with what is wrong (400), an unknown
-path with 404. Everything is carried out in the recorder thread, which answers while the disk stands still.
+Who may call is decided by the kernel's word on the caller: root and the recorder's own user give commands, members of
+its group (the courier) may only look (GET): who takes over the courier can delay, and nothing else. Bodies are small
+JSON objects whose every member is bounded, so that each makes an entry that fits; a wrong one is answered with what is
+wrong (400), an unknown path with 404. Everything is carried out in the recorder thread, which answers while the disk
+stands still.
 """
 
 import asyncio
@@ -12,27 +14,48 @@ import queue
 import socket
 import struct
 import threading
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import uvicorn
+from msgspec import UNSET, Meta, UnsetType
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from agent.evidence.canonical import MAX_INT
 from agent.evidence.entries import StageRange
 from agent.recorder import messages as m
 from agent.recorder.clock import boottime_ns
-from agent.recorder.service import Service, event_line
+from agent.recorder.service import RecorderSilent, Service, event_line
 from config.items import known
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_PRIVATE_CHARACTERS = 8_000
-"""A private text is sealed into one entry of at most 65,535 bytes, in base64."""
+MAX_PRIVATE_CHARACTERS, MAX_PRIVATE_BYTES = 8_000, 24_000
+"""Of a private text, the latter in UTF-8: sealed for twenty recipients, in base64, beside fifty ranges and fifty
+officers, its entry has less than 65,535 bytes."""
+MAX_LISTED = 50
+MAX_WORD = 32
 EVENT_WAIT_S = 1.0
+LISTENERS = 16
+"""How many may listen to events at a time; each holds a thread of a pool that nobody else waits for."""
+_PEER_GROUPS = 59
+"""SO_PEERGROUPS: the caller's supplementary groups when it connected; Python has no name for it."""
+_MOST_OPTION_BYTES = 1024
+"""What Python's getsockopt takes: 256 groups."""
+
+Powers = Literal["penalty", "coercion", "permit", "inspection", "levy", "other"]
+PrivateText = Annotated[str, Meta(max_length=MAX_PRIVATE_CHARACTERS)]
+Word = Annotated[str, Meta(max_length=MAX_WORD)]
+SessionName = Annotated[str, Meta(pattern=r"^(s[0-9]{6,15})?\Z", max_length=MAX_WORD)]
+Moment = Annotated[int, Meta(ge=0, le=MAX_INT)]
+"""Microseconds of CLOCK_BOOTTIME."""
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,49 +63,85 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StartBody(Body):
-    power: Literal["penalty", "coercion", "permit", "inspection", "levy", "other"] = "inspection"
-    private: str = ""
+    power: Powers = "inspection"
+    private: PrivateText = ""
 
 
 class MarkBody(Body):
-    label: str = "mark"
+    label: Word = "mark"
 
 
 class ImportantBody(Body):
     important: bool = True
 
 
+class RangeBody(Body):
+    kind: Literal["stage", "situation", "focus"]
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_WORD)]
+    from_us: Moment | UnsetType = UNSET
+    until_us: Moment | UnsetType = UNSET
+
+
 class AnnotateBody(Body):
-    session: str = ""
-    power: Literal["", "penalty", "coercion", "permit", "inspection", "levy", "other"] = ""
-    ranges: list[StageRange] = []
-    officers: list[str] = []
-    private: str = ""
+    session: SessionName = ""
+    power: Powers | Literal[""] = ""
+    ranges: Annotated[list[RangeBody], Meta(max_length=MAX_LISTED)] = []
+    officers: Annotated[list[Word], Meta(max_length=MAX_LISTED)] = []
+    private: PrivateText = ""
 
 
 class AssignBody(Body):
     how: Literal["assign", "handover", "return"] = "assign"
-    officer: str = ""
-    private: str = ""
+    officer: Word = ""
+    private: PrivateText = ""
 
 
 _B = TypeVar("_B", bound=Body)
 
 
 class _PeerChecked(H11Protocol):
-    """Closes connections of callers who may not call."""
+    """Closes connections of callers who may not call; from those who may only look it takes no commands."""
 
     def connection_made(self, transport: Any) -> None:
-        if allowed(transport.get_extra_info("socket")):
-            super().connection_made(transport)
-        else:
+        rights = rights_of(transport.get_extra_info("socket"))
+        if rights == "none":
             transport.abort()
+            return
+        if rights == "look":
+            self.app: ASGIApp = _only_looking(self.app)
+        super().connection_made(transport)
 
 
-def allowed(sock: socket.socket) -> bool:
-    """Whether the process at the other end may use the interface."""
+def rights_of(sock: socket.socket) -> Literal["command", "look", "none"]:
+    """What the process at the other end may do, by its user and groups when it connected."""
     pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return pid > 0 and (uid in (0, os.geteuid()) or gid == os.getegid())
+    if pid <= 0:
+        return "none"
+    if uid in (0, os.geteuid()):
+        return "command"
+    return "look" if os.getegid() in (gid, *_groups(sock)) else "none"
+
+
+def _groups(sock: socket.socket) -> tuple[int, ...]:
+    """The caller's supplementary groups; none where the kernel does not tell, or they are too many to be told."""
+    try:
+        told = sock.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, _MOST_OPTION_BYTES)
+    except OSError:
+        return ()
+    return struct.unpack(f"{len(told) // 4}I", told)
+
+
+def _only_looking(app: ASGIApp) -> ASGIApp:
+    """The application for callers of the group: GET and nothing else."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            text = "only root and the recorder's own user give commands; others of its group may look (GET)"
+            await JSONResponse({"error": text}, status_code=403)(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return guarded
 
 
 class Api:
@@ -90,6 +149,8 @@ class Api:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._listening = ThreadPoolExecutor(LISTENERS, thread_name_prefix="listener")
+        self._listeners = 0
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -103,27 +164,33 @@ class Api:
                 Route("/important", self._command(ImportantBody, lambda b: m.Important(b.important)), methods=["POST"]),
                 Route("/annotate", self._command(AnnotateBody, self._annotate), methods=["POST"]),
                 Route("/assign", self._command(AssignBody, self._assign), methods=["POST"]),
-            ]
+            ],
+            exception_handlers={RecorderSilent: _silent},
         )
 
     async def status(self, _: Request) -> Response:
         """What the recorder does now."""
         status: dict[str, object] = await asyncio.to_thread(self._service.ask, lambda recorder: recorder.status())
-        pids = {reader.kind: reader.pid for reader in self._service.readers}
+        pids = {reader.kind: reader.pid for reader in self._service.readers if reader.pid is not None}
         return JSONResponse({**status, "pids": {"recorder": os.getpid(), **pids}})
 
     async def events(self, _: Request) -> Response:
         """A stream of JSON lines."""
+        if self._listeners >= LISTENERS:
+            text = f"{LISTENERS} listen already, more may not; end one of them, or look at /status"
+            return JSONResponse({"error": text}, status_code=503)
         return StreamingResponse(self._lines(), media_type="application/x-ndjson")
 
     async def _lines(self) -> AsyncIterator[bytes]:
-        mine = self._service.hub.listen()
+        mine, loop = self._service.hub.listen(), asyncio.get_running_loop()
+        self._listeners += 1
         try:
             yield event_line(m.Event("listening"))
             while True:
                 with contextlib.suppress(queue.Empty):
-                    yield event_line(await asyncio.to_thread(mine.get, True, EVENT_WAIT_S))
+                    yield event_line(await loop.run_in_executor(self._listening, mine.get, True, EVENT_WAIT_S))
         finally:
+            self._listeners -= 1
             self._service.hub.leave(mine)
 
     def _command(self, kind: type[_B], make: Callable[[_B], m.Message]) -> Callable[[Request], Awaitable[Response]]:
@@ -147,13 +214,17 @@ class Api:
             raise ValueError("label: letters, digits and _ only, at most 32; free text goes to annotate (private)")
         return m.MarkNow(boottime_ns(), body.label)
 
-    def _annotate(self, body: AnnotateBody) -> m.Message:
-        ranges, officers = _ranges(body.ranges, body.power), _officers(body.officers)
+    def _annotate(self, body: AnnotateBody) -> m.AnnotateSession:
+        ranges, officers = [_range(one, body.power) for one in body.ranges], _officers(body.officers)
         return m.AnnotateSession(body.session, body.power, ranges, officers, _private(body.private))
 
     def _assign(self, body: AssignBody) -> m.Message:
         officer = _officers([body.officer])[0] if body.officer else ""
         return m.Issue(body.how, officer, _private(body.private))
+
+
+async def _silent(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=503)
 
 
 async def _body(request: Request, kind: type[_B]) -> _B:
@@ -166,16 +237,25 @@ async def _body(request: Request, kind: type[_B]) -> _B:
 
 
 def _private(text: str) -> str:
-    if len(text) > MAX_PRIVATE_CHARACTERS:
-        raise ValueError(f"private: {len(text)} characters, at most {MAX_PRIVATE_CHARACTERS}; split the text")
+    length = len(text.encode())
+    if length > MAX_PRIVATE_BYTES:
+        raise ValueError(f"private: {length} bytes of UTF-8, at most {MAX_PRIVATE_BYTES}; split the text")
+    for at, character in enumerate(text):
+        if unicodedata.category(character) == "Cc" and character not in "\n\t":
+            raise ValueError(
+                f"private: a control character (U+{ord(character):04X}) at {at}; only new line and tab may"
+            )
     return text
 
 
-def _ranges(ranges: list[StageRange], power: str) -> list[StageRange]:
-    for one in ranges:
-        if not known(one.kind, one.id, power):
-            raise ValueError(f"{one.kind} {one.id!r} is not in the item list; see config/items.py (R5, R11, R12)")
-    return ranges
+def _range(said: RangeBody, power: str) -> StageRange:
+    if not known(said.kind, said.id, power) or not said.id.isprintable():
+        raise ValueError(f"{said.kind} {said.id!r} is not in the item list; see config/items.py (R5, R11, R12)")
+    if isinstance(said.from_us, int) and isinstance(said.until_us, int) and said.until_us < said.from_us:
+        raise ValueError(
+            f"{said.kind} {said.id!r} ends before it begins: until_us {said.until_us}, from_us {said.from_us}"
+        )
+    return StageRange(kind=said.kind, id=said.id, from_us=said.from_us, until_us=said.until_us)
 
 
 def _officers(numbers: list[str]) -> list[str]:
@@ -186,13 +266,8 @@ def _officers(numbers: list[str]) -> list[str]:
 
 
 def serve(service: Service, path: str) -> threading.Thread:
-    """Serve the interface on a socket at ``path``, in a thread of its own."""
-    os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(path)
-    os.chmod(path, 0o660)
+    """Serve the interface on a socket at ``path``, in a thread of its own. Raises OSError where it cannot be there."""
+    sock = _bound(path)
     config = uvicorn.Config(
         Api(service).app(), http=_PeerChecked, ws="none", lifespan="off", log_level="warning", access_log=False
     )
@@ -200,3 +275,17 @@ def serve(service: Service, path: str) -> threading.Thread:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), name="api", daemon=True)
     thread.start()
     return thread
+
+
+def _bound(path: str) -> socket.socket:
+    os.makedirs(os.path.dirname(path) or ".", mode=0o750, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        os.chmod(path, 0o660)
+    except OSError:
+        sock.close()
+        raise
+    return sock

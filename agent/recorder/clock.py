@@ -13,6 +13,9 @@ from agent.recorder.messages import ClockReading
 
 SIMULATED_BOOT = "LIUHEN_SIMULATED_BOOT"
 """``BOOT_ID:BEGAN_US``: a simulated device boots many times while its machine boots once."""
+BRACKET_NS = 1_000_000
+"""A sample of two clocks whose reads lie further apart was torn by the scheduler and is taken again."""
+_SAMPLES = 5
 _STA_UNSYNC = 0x40
 _ERROR_STATE = 5
 
@@ -32,6 +35,22 @@ class _Timex(ctypes.Structure):
 def boottime_ns() -> int:
     """CLOCK_BOOTTIME, nanoseconds."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def asleep() -> tuple[int, int] | None:
+    """A moment of CLOCK_BOOTTIME, and how long this machine had slept by then: CLOCK_BOOTTIME less CLOCK_MONOTONIC.
+
+    Nanoseconds, the latter within half a bracket.
+
+    None where the scheduler tore every sample: then nothing is known, and the next look tells.
+    """
+    for _ in range(_SAMPLES):
+        before = time.monotonic_ns()
+        at_ns = boottime_ns()
+        after = time.monotonic_ns()
+        if after - before <= BRACKET_NS:
+            return at_ns, at_ns - (before + after) // 2
+    return None
 
 
 def boot() -> tuple[str, int]:

@@ -1,11 +1,12 @@
 """The object graph of a recorder, in one place: from a configuration file to a running service.
 
 Order matters: sensors are started first, because they need longest; the spool is recovered meanwhile; the local
-interface is loaded only after the first packet has come.
+interface is loaded only after the first packet has come, or after 5 s without one.
 """
 
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -80,7 +81,10 @@ def build(config: Config, disk: WatchedDisk, recovered: Recovered) -> Service:
     writer = Writer(as_disk(disk), recovered.ledger, identity, clock.boottime_ns, os.urandom, reserve)
     recorder = Recorder(settings_of(config), recovered.ledger.state, recovered.resume, clock.boottime_ns())
     recorder.note(Draft(start_entry(config, recovered)))
-    return Service(recorder, writer, disk)
+    service = Service(recorder, writer, disk)
+    for message in recovered.unasked(clock.boottime_ns()):
+        service.post(message)
+    return service
 
 
 def start_entry(config: Config, recovered: Recovered) -> e.Start:
@@ -117,8 +121,8 @@ def reserved_bytes(config: Config) -> int:
     return max(MIN_RESERVED_BYTES, kbit * 1000 // 8 * config.record.segment_s * 11 // 10)
 
 
-def serve_api(service: Service, path: str) -> None:
-    """Load and start the local interface."""
+def serve_api(service: Service, path: str) -> threading.Thread:
+    """Load and start the local interface; the thread that serves it."""
     from agent.recorder import api  # its import costs more than the first fragment may wait
 
-    api.serve(service, path)
+    return api.serve(service, path)

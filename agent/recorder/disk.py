@@ -96,7 +96,11 @@ class FolderDisk:
             parent, below = below, f"{below}/{part}".lstrip("/")
             if not os.path.isdir(self._path(below)):
                 os.mkdir(self._path(below), 0o750)
-                self.sync_folder(parent)
+                try:
+                    self.sync_folder(parent)
+                except OSError:
+                    os.rmdir(self._path(below))  # or the next try would find it, and never sync its name
+                    raise
 
     def sync_folder(self, path: str) -> None:
         folder = os.open(self._path(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -6,7 +6,9 @@ Leaves to others: which segment a fragment goes into, and what a hole between tw
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
 
 from agent.evidence import mp4
 from agent.evidence.entries import Accuracy, MediaTrack, TrackFormat, TrackSpan
@@ -17,8 +19,10 @@ from drivers.position import Fix
 
 FRAGMENT_NS = 200_000_000
 """Design: fragments of 0.2 s, two to a flush."""
-TOLERANCE_NS = 70_000_000
-"""A stamp that is off by more is a hole: over one and a half frames at 25 a second, over three packets of sound."""
+TOLERANCE_NS = 55_000_000
+"""A stamp that is off by more is a hole: a frame and a third at 25 a second; the verifier allows 60 ms."""
+MOST_HELD_NS = 1_200_000_000
+"""Sound of a new encoder waits for a key frame, which comes each second; where it does not, it goes on without."""
 FINE_ACCURACY_MM = 20_000
 """Position within 20 m counts as fine: enough to say which building."""
 TRACK_IDS = {"video": mp4.VIDEO_TRACK, "sound": mp4.SOUND_TRACK}
@@ -72,8 +76,7 @@ class Built:
     first_ns: int
 
 
-@dataclass(slots=True)
-class _Placed:
+class _Placed(Struct, gc=False):
     """A packet with its place."""
 
     packet: Packet
@@ -96,6 +99,7 @@ class Fragmenter:
         self._session = session
         self.time = time
         self._clocks: dict[str, TrackClock] = {}
+        self._configs: dict[str, mp4.VideoConfig | mp4.SoundConfig] = {}
         self._ends = dict(ends)
         self._sequence = 0
         self._waiting: dict[str, list[_Placed]] = {"video": [], "sound": []}
@@ -103,23 +107,38 @@ class Fragmenter:
         self._last_accuracy: Accuracy = "none"
         self.last_ns: dict[str, int] = {}
         """Each track's end so far, in this boot."""
+        self.shown_ns: dict[str, int] = {}
+        """The latest picture that was given, by its moment of capture."""
+        self.reordered: set[str] = set()
+        """Tracks whose pictures come in another order than they are shown in."""
         self._sound_epoch = 0
+        self._has_key = False
+        """Pictures before the first key frame show nothing to anybody."""
 
-    def add(self, packet: Packet, formats: Formats) -> Hole | None:
-        """Place a packet; tells of the hole before it, if there is one. Late and doubled packets are left out."""
-        config = formats.video if packet.track == "video" else formats.sound
+    def add(self, packet: Packet, formats: Formats) -> tuple[bool, Hole | None]:
+        """Place a packet: whether it was (late and doubled ones are left out), and the hole before it."""
+        track, length_ns = packet.track, packet.duration_ns
+        config = formats.video if track == "video" else formats.sound
         assert config is not None, "parameters come before packets"
-        clock = self._clock(packet.track, config.timescale, config.shift_ticks)
-        nominal = packet.duration_ns * config.timescale // NS_PER_S
-        placed = clock.place(self.time, packet.decode_ns, nominal)
-        if placed is None:
-            return None
-        last_ns = self.last_ns.get(packet.track)
-        self._waiting[packet.track].append(_Placed(packet, placed, formats))
-        self.last_ns[packet.track] = packet.capture_ns + packet.duration_ns
-        if placed.jump_ticks and last_ns is not None:
-            return Hole(packet.track, last_ns, packet.capture_ns)
-        return None
+        if self._configs.get(track) is not config:
+            self._take_config(track, config)
+        clock = self._clocks[track]
+        if track == "video" and not (self._has_key or packet.key):
+            return False, None
+        at = clock.place(self.time, packet.decode_ns, length_ns * clock.timescale // NS_PER_S)
+        if at is None:
+            return False, None
+        self._has_key = self._has_key or track == "video"
+        placed = _Placed(packet, at, formats)
+        self._waiting[track].append(placed)
+        last_ns, moment_ns = self.last_ns.get(track), _moment_ns(placed)
+        self.last_ns[track] = moment_ns + length_ns
+        self.shown_ns[track] = max(self.shown_ns.get(track, 0), packet.capture_ns)
+        if packet.decode_ns != packet.capture_ns:
+            self.reordered.add(track)
+        if at.jump_ticks and last_ns is not None:
+            return True, Hole(track, last_ns, moment_ns)
+        return True, None
 
     def add_fix(self, fix: Fix) -> None:
         """A position goes into the next fragment (encrypted, covered by its hash)."""
@@ -129,9 +148,16 @@ class Fragmenter:
         )
         self._last_accuracy = "fine" if fix.accuracy_mm <= FINE_ACCURACY_MM else "coarse"
 
-    def build(self, video_live: bool) -> list[Built]:
-        """Fragments of everything that came; while video lives, sound of a new encoder waits for a key frame."""
-        return [self._built(part, video_live) for group in self._groups(video_live) for part in _split(group)]
+    def build(self, video_live: bool, last: bool = False) -> list[Built]:
+        """Fragments of everything that came; while video lives, sound of a new encoder waits for a key frame.
+
+        ``last``: nothing comes behind, so the sound that waits begins a segment of its own.
+        """
+        built = [self._built(part, not video_live) for group in self._groups(video_live) for part in _split(group)]
+        if last and self._waiting["sound"]:
+            held, self._waiting["sound"] = self._waiting["sound"], []
+            built += [self._built(part, True) for part in _split(_Group(sound=held))]
+        return built
 
     # --- grouping -------------------------------------------------------------------------------------------
 
@@ -157,14 +183,17 @@ class Fragmenter:
             return sound, []
         fresh = [i for i, placed in enumerate(sound) if placed.packet.epoch != self._sound_epoch]
         cut = fresh[0] if fresh else len(sound)
-        return sound[:cut], sound[cut:]
+        held = sound[cut:]
+        if held and held[-1].packet.capture_ns - held[0].packet.capture_ns > MOST_HELD_NS:
+            return sound, []
+        return sound[:cut], held
 
     # --- one fragment ---------------------------------------------------------------------------------------
 
-    def _built(self, group: _Group, video_live: bool) -> Built:
+    def _built(self, group: _Group, sound_may_begin: bool) -> Built:
         self._sequence += 1
-        members = group.video + group.sound
-        runs = [_run(track) for track in (group.video, group.sound) if track]
+        tracks = [track for track in (group.video, group.sound) if track]
+        runs = [_run(track) for track in tracks]
         fixes, self._fixes = self._fixes, []
         data = mp4.fragment(self._sequence, runs, fixes)
         if group.sound:
@@ -172,23 +201,31 @@ class Fragmenter:
         fragment = MediaFragment(
             session=self._session,
             data=data,
-            spans=[_span(track) for track in (group.video, group.sound) if track],
-            key=group.video[0].packet.key if group.video else not video_live,
+            spans=[_span(track) for track in tracks],
+            key=group.video[0].packet.key if group.video else sound_may_begin,
             fix=bool(fixes),
             accuracy=self._last_accuracy if fixes else "none",
-            arrived_ns=min(placed.packet.arrived_ns for placed in members),
+            arrived_ns=min([track[0].packet.arrived_ns for track in tracks]),
         )
-        return Built(fragment, members[-1].formats, members[0].packet.capture_ns)
+        return Built(fragment, self._formats_of(tracks), tracks[0][0].packet.capture_ns)
 
-    def _clock(self, track: str, timescale: int, shift_ticks: int) -> TrackClock:
-        clock = self._clocks.get(track)
+    def _formats_of(self, tracks: list[list[_Placed]]) -> Formats:
+        """The newest coding; the sound encoder counts once its first packet is in a fragment."""
+        newest = max([track[-1].formats for track in tracks], key=lambda one: (one.video_epoch, one.sound_epoch))
+        return newest if newest.sound_epoch == self._sound_epoch else replace(newest, sound_epoch=self._sound_epoch)
+
+    def _take_config(self, track: str, config: mp4.VideoConfig | mp4.SoundConfig) -> None:
+        """A track's first coding, or another one: its clock goes on."""
+        timescale, clock = config.timescale, self._clocks.get(track)
         if clock is None or clock.timescale != timescale:
-            clock = TrackClock(timescale, shift_ticks, TOLERANCE_NS * timescale // NS_PER_S)
+            clock = TrackClock(timescale, config.shift_ticks, TOLERANCE_NS * timescale // NS_PER_S)
             if track in self._ends:
                 clock.next_tick = self._ends[track].end_tick
             self._clocks[track] = clock
-        clock.shift_ticks = shift_ticks
-        return clock
+        clock.shift_ticks = config.shift_ticks
+        self._configs[track] = config
+        if track == "video":
+            self._has_key = False  # a new encoder: what it refers to before its first key frame is gone
 
 
 def _by_time(video: list[_Placed]) -> list[_Group]:
@@ -210,28 +247,33 @@ def _by_time(video: list[_Placed]) -> list[_Group]:
 def _split(group: _Group) -> Iterator[_Group]:
     """A hole in the sound begins another fragment: within one, each track is without a hole."""
     holes = [i for i, placed in enumerate(group.sound) if i and placed.at.jump_ticks]
-    starts = [0, *holes]
-    for start, end in zip(starts, [*holes, len(group.sound)], strict=True):
+    if not holes:
+        yield group
+        return
+    for start, end in zip([0, *holes], [*holes, len(group.sound)], strict=True):
         yield _Group(group.video if start == 0 else [], group.sound[start:end])
 
 
 def _before(sound: list[_Placed], end_ns: int | None) -> tuple[list[_Placed], list[_Placed]]:
     if end_ns is None:
         return sound, []
-    count = sum(1 for placed in sound if placed.packet.capture_ns < end_ns)
+    count = sum([placed.packet.capture_ns < end_ns for placed in sound])
     return sound[:count], sound[count:]
 
 
 def _run(track: list[_Placed]) -> mp4.Run:
     first = track[0]
-    return mp4.Run(TRACK_IDS[first.packet.track], first.at.tick, [_sample(placed) for placed in track])
+    samples = [
+        mp4.Sample(placed.packet.data, placed.at.duration, placed.packet.key, _offset(placed.packet))
+        for placed in track
+    ]
+    return mp4.Run(TRACK_IDS[first.packet.track], first.at.tick, samples)
 
 
-def _sample(placed: _Placed) -> mp4.Sample:
-    packet, offset = placed.packet, 0
-    if packet.decode_ns != packet.capture_ns:
-        offset = (packet.capture_ns - packet.decode_ns) * mp4.VIDEO_TIMESCALE // NS_PER_S
-    return mp4.Sample(packet.data, placed.at.duration, packet.key, offset)
+def _offset(packet: Packet) -> int:
+    """Composition offset in ticks; only pictures have one."""
+    ahead_ns = packet.capture_ns - packet.decode_ns
+    return ahead_ns * mp4.VIDEO_TIMESCALE // NS_PER_S if ahead_ns else 0
 
 
 def _span(track: list[_Placed]) -> TrackSpan:
@@ -241,6 +283,15 @@ def _span(track: list[_Placed]) -> TrackSpan:
         tick=first.at.tick,
         end_tick=last.at.tick + last.at.duration,
         count=len(track),
-        first_us=min(placed.packet.capture_ns for placed in track) // NS_PER_US,
-        last_us=max(placed.packet.capture_ns + placed.packet.duration_ns for placed in track) // NS_PER_US,
+        first_us=_moment_ns(first) // NS_PER_US,
+        last_us=(_moment_ns(last) + last.packet.duration_ns) // NS_PER_US,
     )
+
+
+def _moment_ns(placed: _Placed) -> int:
+    """The moment that a sample's decode time stands for: of its capture, or, with B-frames, of the picture that is
+    shown in its place. So spans adjoin although pictures are stored in another order than they were captured in."""
+    packet, video = placed.packet, placed.formats.video
+    if packet.track != "video" or video is None or not video.shift_ticks:
+        return packet.capture_ns
+    return packet.decode_ns + video.shift_ticks * NS_PER_S // mp4.VIDEO_TIMESCALE

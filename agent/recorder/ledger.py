@@ -9,12 +9,18 @@ from typing import TypeVar
 
 from agent.evidence import entries as e
 from agent.evidence.canonical import b64
+from agent.evidence.errors import EvidenceError
 from agent.recorder.journal_file import JournalFile
 from agent.recorder.state import DeviceState
 
 NS_PER_US = 1_000
 SALT_BYTES = 16
 _E = TypeVar("_E", bound=e.Entry)
+
+
+def refused(entry: e.Entry, error: EvidenceError) -> e.Fault:
+    """The entry that stands for one that could not be written."""
+    return e.Fault(part="journal", kind="entry.refused", text=f"{type(entry).__name__}: {str(error)[:300]}")
 
 
 class Ledger:
@@ -28,6 +34,7 @@ class Ledger:
         random: Callable[[int], bytes],
     ) -> None:
         self._journal, self.state = journal, state
+        state.known |= journal.log.streams.heads.keys() - {e.DEVICE_STREAM}
         self._now_ns, self._random = now_ns, random
 
     @property
@@ -68,8 +75,14 @@ class Ledger:
     def _add(self, entries: Sequence[e.Entry]) -> None:
         for entry in entries:
             entry.salt = b64(self._random(SALT_BYTES))
-            leaf = self._journal.add(entry)
+            try:
+                leaf = self._journal.add(entry)
+            except EvidenceError as error:  # an entry that cannot be written costs itself, not the recording
+                self._add([self.made_now(refused(entry, error))])
+                continue
             self.state.apply(entry)
+            if entry.stream != e.DEVICE_STREAM:
+                self.state.known.add(entry.stream)
             if isinstance(entry, e.SessionOpen):
                 begin = e.SessionBegin(session=entry.stream, number=entry.number, leaf=b64(leaf))
                 self._add([self.made_now(begin)])

@@ -86,6 +86,20 @@ class Tick(Struct):
     """Time passed."""
 
 
+class Suspended(Struct):
+    """The machine slept between two moments of CLOCK_BOOTTIME: awake at the first, awake again at the second."""
+
+    from_ns: int
+    until_ns: int
+
+
+class Trouble(Struct):
+    """The recorder's own surroundings do not work; told once as a ``fault`` entry."""
+
+    kind: str
+    text: str
+
+
 # --- from sensors -------------------------------------------------------------------------------------
 
 
@@ -164,6 +178,8 @@ Message = (
     Written
     | WriteFailed
     | Tick
+    | Suspended
+    | Trouble
     | Heard
     | SensorDown
     | Start
@@ -184,6 +200,12 @@ class Handover(Struct):
 
     items: list[Item]
     handed_ns: int
+    oldest_ns: int = -1
+    """When the oldest live packet in it reached the recorder; -1: none, pre-record only."""
+    next_ns: int = 0
+    """When the next hand-over is due."""
+    whole: bool = False
+    """The pre-record ends here: nothing of it, or behind it, may wait for a chunk to fill."""
 
 
 class Event(Struct):

@@ -6,6 +6,7 @@ budget, what is not written yet is given up first, and said (design, a flush). P
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from agent.evidence import entries as e
 from agent.recorder.fragmenter import Formats
@@ -18,6 +19,15 @@ NS_PER_MS = 1_000_000
 PIECE_NS = 2_000_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Down:
+    """A source ended here."""
+
+    track: e.Track
+    text: str
+    now_us: int
+
+
 class Prerecord:
     """``told`` false: after a resumption, where there is no press to count from."""
 
@@ -26,17 +36,22 @@ class Prerecord:
         self._formats = formats
         self._length_ms = length_ms
         self._told = told
-        self._live: list[tuple[Packet, Formats]] = []
+        self._live: list[tuple[Packet, Formats] | _Down] = []
 
     def add_live(self, packet: Packet, formats: Formats) -> None:
         """A packet that waits behind."""
         self._live.append((packet, formats))
 
-    def live_us(self, counted: str) -> int:
-        """How much of the track ``counted`` waits behind, while there is something to give up for it."""
-        if not self._packets:
-            return 0
-        return sum(packet.duration_ns for packet, _ in self._live if packet.track == counted) // NS_PER_US
+    def add_down(self, track: e.Track, text: str, now_us: int) -> None:
+        """A source that ended, behind the packets that it sent before."""
+        self._live.append(_Down(track, text, now_us))
+
+    def live_us(self) -> int:
+        """How much waits behind, by the longer track."""
+        return max(sum(p.duration_ns for p in self._live_packets(track)) for track in ("video", "sound")) // NS_PER_US
+
+    def _live_packets(self, track: str) -> list[Packet]:
+        return [one[0] for one in self._live if not isinstance(one, _Down) and one[0].track == track]
 
     @property
     def is_written(self) -> bool:
@@ -57,18 +72,21 @@ class Prerecord:
         if self._told:
             written = e.PrerecordWritten(written_ms=self._length_ms - given_up_ms, given_up_ms=given_up_ms)
             items.append(session.draft(written))
-        for packet, formats in self._live:
-            items += session.add(packet, formats)
+        for one in self._live:
+            items += (
+                session.sensor_down(one.track, one.text, one.now_us) if isinstance(one, _Down) else session.add(*one)
+            )
         return items + session.flush(utc_us)
 
-    def give_up(self, session: Session, utc_us: int, has_video: bool) -> list[Item]:
+    def give_up(self, session: Session, utc_us: int) -> list[Item]:
         """Give up what is not written, up to the first live key frame; nothing where there is none yet."""
-        keys = [p for p, _ in self._live if p.key and (p.track == "video" or not has_video)]
+        keys = [p for p in self._live_packets("video") or self._live_packets("sound") if p.key]
         if not keys:
             return []
         first_ns = keys[0].capture_ns
         given_up_ms = (self._packets[-1].capture_ns - self._packets[0].capture_ns) // NS_PER_MS
         self._packets.clear()
-        self._live = [(p, f) for p, f in self._live if p.decode_ns >= keys[0].decode_ns or p.capture_ns >= first_ns]
+        kept_ns = min(first_ns, keys[0].decode_ns)
+        self._live = [one for one in self._live if isinstance(one, _Down) or one[0].decode_ns >= kept_ns]
         jumped = session.jump(first_ns // NS_PER_US)
         return jumped + self.finish(session, utc_us, min(given_up_ms, self._length_ms))

@@ -9,21 +9,21 @@ Leaves to others: one session's accounting (``session``), sealing and disk (``wr
 (``service``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.evidence import entries as e
 from agent.evidence.errors import EvidenceError
 from agent.recorder import messages as m
 from agent.recorder import notes
-from agent.recorder.beginning import first_good, from_first_picture, presentation_zero
+from agent.recorder.beginning import first_good, from_first_picture, late_by, presentation_zero, without_skew
 from agent.recorder.diskwatch import DiskWatch
 from agent.recorder.intake import Intake
-from agent.recorder.outbox import Outbox
+from agent.recorder.outbox import Hole, Outbox
 from agent.recorder.prerecord import Prerecord
 from agent.recorder.ring import Packet, Ring
-from agent.recorder.session import Moment, Session
-from agent.recorder.spool import session_id, session_number
+from agent.recorder.session import SLEEPS, Moment, Session
+from agent.recorder.spool import session_id
 from agent.recorder.state import DeviceState, SessionState, gap_us
 from agent.recorder.timeline import NS_PER_S, NS_PER_US
 from agent.recorder.utc import Utc
@@ -39,9 +39,21 @@ EMPTY_START_NS = 2_000_000_000
 """How long it waits for the first track before it begins with an interruption."""
 STOP_WAIT_NS = 500_000_000
 """How long a stop waits for packets captured before it; encoders hold up to two frames."""
+EARLY_NS = 30_000_000
+"""So much more often than ``flush_ms``: two flushes, a frame and the turn of the threads stay within promise 3."""
+MOST_PENDING_NOTES = 20
+"""They wait in memory; more of them is no preparation of one act."""
+FRESH_FIX_NS = 5_000_000_000
+"""A position is there at a session's start where the last fix is not older."""
+NOBODY, UNKNOWN_OFFICER = "0", "unknown"
+"""Nobody is assigned; somebody is, whose number is sealed and was in the memory of an earlier start (R10, R20a)."""
 SHORT_TAIL_NS = 50_000_000
 """A track that ends less than this before the stop has no frame missing."""
+MOST_CHARACTERS = 500
+"""Of what a sensor says about itself: enough for a person, little for an entry."""
 MEDIA_TRACKS: tuple[e.MediaTrack, ...] = ("video", "sound")
+SILENCE_TELLS: tuple[m.Sensor, ...] = ("camera", "microphone")
+PACKETS = (VideoPacket, SoundPacket)
 TRACK_OF: dict[str, e.Track] = {"camera": "video", "microphone": "sound", "position": "position"}
 
 
@@ -58,6 +70,8 @@ class Settings:
     sensors: frozenset[str]
     items_sha256: str
     config_sha256: str
+    silent_ms: int = 2_000
+    """A camera or microphone that sends nothing for so long is interrupted; its stream has a packet every 40 ms."""
 
 
 @dataclass(slots=True)
@@ -88,7 +102,8 @@ class Recorder:
         self._settings = settings
         self._boot = state.boot
         self._next_session = state.next_session
-        self._officer = "0"
+        self._known = set(state.known)
+        self._officer = UNKNOWN_OFFICER if state.assigned else NOBODY
         self._assigned = state.assigned
         self._ring = Ring(settings.prerecord_s)
         self._intake = Intake()
@@ -98,24 +113,40 @@ class Recorder:
         self._session: Session | None = None
         self._resume = resume
         self._starting = _Starting(now_ns, None) if resume else None
-        self._closed: Session | None = None
-        """The last session; what was given up of it may still have to be told."""
+        self._past: dict[str, Session] = {}
+        """Sessions that ended; what was given up of them may still have to be told."""
         self._stopping_ns: int | None = None
         self._stop_asked_ns = 0
         self._prerecord: Prerecord | None = None
+        self._prerecord_ended = False
+        """It did so since the last hand-over."""
         self._unusable_told: set[m.Sensor] = set()
+        self._queued: m.Start | None = None
+        """A press that came while the session before was being stopped."""
         self._pending_notes: list[m.AnnotateSession] = []
         self._next_flush_ns = now_ns
+        self._quiet_until_ns = 0
+        """Until then a sensor's message changes nothing but what it is put into; set by each step that does more."""
+        self._overdue = False
+        """A flush came due while the writer was at work."""
         self._safe = False
-        self._overruns = 0
+        self._overruns = self._overruns_told = 0
+        """Late frames in all, and as the camera's process that runs now counts them."""
+        self._sound_from_ns = 0
+        """Where pre-record has no sound: the press of the open session."""
         self._shutdown = False
         self._lag_ms = 0
         self._size = 0
         self._failing = ""
         self._down = dict.fromkeys(settings.sensors, True)
+        self._heard_ns: dict[str, int] = dict.fromkeys(settings.sensors, now_ns)
+        """When each sensor last sent a packet."""
+        self._fix_ns = -FRESH_FIX_NS
+        self._slept: list[m.Suspended] = []
+        """The last times that the machine slept: a session's pre-record may hold one."""
         self._now_ns = now_ns
         if resume is not None:
-            self._session = Session(resume.session, self._boot, settings.segment_s)
+            self._session = Session(replace(resume.session), self._boot, settings.segment_s)
 
     # --- the step -------------------------------------------------------------------------------------------
 
@@ -124,11 +155,29 @@ class Recorder:
         self._now_ns = now_ns
         if self._session is not None:
             self._session.now_us = now_ns // NS_PER_US
+            if now_ns < self._quiet_until_ns and isinstance(message, m.Heard):
+                return self._heard(message)
         effects = self._dispatch(message)
+        effects += self._watch_sensors()
         effects += self._advance_start()
         effects += self._advance_stop()
         effects += self._watch_disk()
-        return effects + self._flush()
+        effects += self._flush()
+        self._quiet_until_ns = self._next_flush_ns if self._flows() else 0
+        return effects
+
+    def _flows(self) -> bool:
+        """Media goes straight into the session and nothing is under way: until the next flush there is no more to do.
+
+        That is so for nearly all of a hundred messages a second, so it is worth telling apart.
+        """
+        return self._session is not None and (
+            self._disk.handed_ns is None
+            and self._starting is None
+            and self._stopping_ns is None
+            and self._prerecord is None
+            and not (self._overdue or self._failing or self._shutdown)
+        )
 
     def note(self, draft: m.Draft) -> None:
         """An entry that goes with the next flush."""
@@ -141,9 +190,7 @@ class Recorder:
             case m.Written():
                 return self._written(message)
             case m.WriteFailed():
-                self._disk.handed_ns = None
-                self._failing = message.text or "the disk failed"
-                return [m.Event("storage.failing", message.text)]
+                return self._write_failed(message)
             case m.SensorDown():
                 return self._sensor_down(message)
             case m.Start():
@@ -158,6 +205,10 @@ class Recorder:
                 return self._note(message)
             case m.Shutdown():
                 return self._shut_down()
+            case m.Suspended():
+                return self._suspended(message)
+            case m.Trouble():
+                return self._trouble(message)
             case m.Tick():
                 pass
         return []
@@ -165,11 +216,21 @@ class Recorder:
     # --- sensors --------------------------------------------------------------------------------------------
 
     def _heard(self, heard: m.Heard) -> list[m.Effect]:
+        message = heard.message
         try:
-            effects = self._take_message(heard)
+            if isinstance(message, PACKETS):
+                packet = self._intake.packet(message, self._now_ns)
+                if packet is not None:
+                    self._packet(packet)
+                self._down[heard.sensor] = False
+                self._heard_ns[heard.sensor] = self._now_ns
+                effects: list[m.Effect] = []
+            else:
+                effects = self._take_message(heard)
         except EvidenceError as error:  # a sensor gone mad costs its packets (the hole is told), not the recorder
             return self._unusable(heard.sensor, str(error))
-        self._unusable_told.discard(heard.sensor)
+        if self._unusable_told:
+            self._unusable_told.discard(heard.sensor)
         return effects
 
     def _unusable(self, sensor: m.Sensor, text: str) -> list[m.Effect]:
@@ -181,10 +242,6 @@ class Recorder:
     def _take_message(self, heard: m.Heard) -> list[m.Effect]:
         message = heard.message
         match message:
-            case VideoPacket() | SoundPacket():
-                packet = self._intake.packet(message, self._now_ns)
-                if packet is not None:
-                    self._packet(packet)
             case CameraParameters() | SoundParameters():
                 self._intake.parameters(message)
                 self._ring.drop("video" if isinstance(message, CameraParameters) else "sound")
@@ -198,55 +255,96 @@ class Recorder:
                 return self._fault(heard.sensor, message)
             case Log():
                 return [m.Event("log", f"{heard.sensor}: {message.text}")]
-        self._down[heard.sensor] = False
+        self._down[heard.sensor], self._heard_ns[heard.sensor] = False, self._now_ns
         return []
 
     def _packet(self, packet: Packet) -> None:
         """Into the session, the queue behind its pre-record, or the ring."""
         if self._session is None or self._starting is not None:
             self._ring.add(packet)
-        elif self._stopping_ns is not None and packet.decode_ns >= self._stopping_ns:
-            self._session.fragmenter.last_ns[packet.track] = max(
-                self._session.fragmenter.last_ns.get(packet.track, 0), self._stopping_ns
-            )
+        elif packet.track == "sound" and packet.capture_ns < self._sound_from_ns:
+            pass  # was on its way at the press, and may not be kept
+        elif self._stopping_ns is not None and self._session.is_behind(packet, self._stopping_ns):
+            self._session.reached(packet.track, packet.capture_ns, self._stopping_ns)
             self._ring.add(packet)
         elif self._prerecord is not None:
             self._prerecord.add_live(packet, self._intake.formats)
-        else:
-            self._outbox.add(self._session.add(packet, self._intake.formats))
+        elif items := self._session.add(packet, self._intake.formats):
+            self._outbox.add(items)
+
+    def _suspended(self, slept: m.Suspended) -> list[m.Effect]:
+        """The machine slept (design, time): all tracks are interrupted, and no sensor is to blame for its silence."""
+        self._slept = [*self._slept[-SLEEPS:], slept]
+        length_ns = slept.until_ns - slept.from_ns
+        self._heard_ns = {sensor: heard_ns + length_ns for sensor, heard_ns in self._heard_ns.items()}
+        if self._session is not None and self._starting is None:
+            self._tell_slept(self._session, slept.from_ns)
+        return [m.Event("suspended", "the device was put to sleep", value=length_ns // NS_PER_MS)]
+
+    def _tell_slept(self, session: Session, since_ns: int) -> None:
+        """The sleeps that lie in a session from a moment on."""
+        for slept in self._slept:
+            if slept.until_ns > since_ns:
+                from_us = max(slept.from_ns, since_ns) // NS_PER_US
+                self._outbox.add(session.suspended(from_us, slept.until_ns // NS_PER_US))
+
+    def _trouble(self, trouble: m.Trouble) -> list[m.Effect]:
+        text = trouble.text[:MOST_CHARACTERS]
+        self._outbox.add([self._made(m.Draft(e.Fault(part="recorder", kind=trouble.kind, text=text)))])
+        return [m.Event("fault", f"recorder: {text}")]
+
+    def _watch_sensors(self) -> list[m.Effect]:
+        """Drivers give no error when a camera or a sound server hangs: its silence is an interruption."""
+        silent_ns = self._settings.silent_ms * NS_PER_MS
+        return [
+            effect
+            for sensor in SILENCE_TELLS
+            if not self._down.get(sensor, True) and self._now_ns - self._heard_ns[sensor] > silent_ns
+            for effect in self._sensor_down(m.SensorDown(sensor, f"nothing came for {self._settings.silent_ms} ms"))
+        ]
 
     def _sensor_down(self, down: m.SensorDown) -> list[m.Effect]:
         self._down[down.sensor] = True
-        track = TRACK_OF[down.sensor]
+        track, text = TRACK_OF[down.sensor], down.text[:MOST_CHARACTERS]
+        if track == "video":
+            self._overruns_told = 0
         if track != "position":
             self._ring.drop(track)
-        if self._session is not None and self._starting is None:
-            self._outbox.add(self._session.sensor_down(track, down.text, self._now_ns // NS_PER_US))
+        if self._prerecord is not None and track != "position":
+            self._prerecord.add_down(track, text, self._now_us())
+        elif self._session is not None and self._starting is None:
+            self._outbox.add(self._session.sensor_down(track, text, self._now_us()))
         return [m.Event("sensor.down", f"{down.sensor}: {down.text}")]
 
     def _fault(self, sensor: m.Sensor, fault: Fault) -> list[m.Effect]:
-        entry = e.Fault(boot=self._boot, boot_us=self._now_us(), part=sensor, kind=fault.kind, text=fault.text)
+        kind, text = fault.kind[:MOST_CHARACTERS], fault.text[:MOST_CHARACTERS]
+        entry = e.Fault(boot=self._boot, boot_us=self._now_us(), part=sensor, kind=kind, text=text)
         self._outbox.add([m.Draft(entry)])
         return [m.Event("fault", f"{sensor}: {fault.text}")]
 
     def _fix(self, fix: Fix) -> None:
+        self._intake.check_fix(fix, self._now_ns)
+        self._fix_ns = self._now_ns
         self._take_clock(m.ClockReading(fix.capture_ns, fix.utc_us, "gnss", fix.utc_error_us))
         if self._session is not None and self._starting is None:
             self._outbox.add(self._session.add_fix(fix))
 
     def _no_fix(self, lost: NoFix) -> list[m.Effect]:
-        self._down["position"] = False
+        self._intake.check_stamp(lost.capture_ns, self._now_ns)
+        self._down["position"], self._heard_ns["position"] = False, self._now_ns
         if self._session is not None and self._starting is None:
-            self._outbox.add(self._session.sensor_down("position", lost.reason, lost.capture_ns // NS_PER_US))
+            reason = lost.reason[:MOST_CHARACTERS]
+            self._outbox.add(self._session.sensor_down("position", reason, lost.capture_ns // NS_PER_US))
         return []
 
     def _count(self, counter: Counter) -> list[m.Effect]:
         if counter.name != "sim.overrun":
             return []
-        late, self._overruns = counter.value - self._overruns, counter.value
+        late, self._overruns_told = max(0, counter.value - self._overruns_told), counter.value
+        self._overruns += late
         if self._session is not None:
-            self._session.late_frames += max(0, late)
-        return [m.Event("sim.overrun", "frames were made late, none lost", value=counter.value)]
+            self._session.late_frames += late
+        return [m.Event("sim.overrun", "frames were made late, none lost", value=self._overruns)]
 
     def _take_clock(self, reading: m.ClockReading) -> None:
         self._outbox.add([m.Draft(entry) for entry in self._utc.take(reading, self._now_ns)])
@@ -254,33 +352,39 @@ class Recorder:
     # --- people ---------------------------------------------------------------------------------------------
 
     def _start(self, request: m.Start) -> list[m.Effect]:
+        accepted = m.Event("accepted", "recording, not yet safe", session_id(self._next_session))
+        if self._session is not None and self._stopping_ns is not None and self._queued is None and not self._shutdown:
+            self._queued = request  # begins when the session that is being stopped has ended
+            return [accepted]
         if self._session is not None or self._starting is not None or self._shutdown:
             return [m.Event("refused", "already recording", self._session.id if self._session else "")]
+        self._await_tracks(request)
+        return [accepted]
+
+    def _await_tracks(self, request: m.Start) -> None:
         self._starting = _Starting(request.pressed_ns, request)
         self._safe = False
-        return [m.Event("accepted", "recording, not yet safe", session_id(self._next_session))]
 
     def _stop(self, request: m.Stop) -> list[m.Effect]:
         if self._session is None and self._starting is None:
             return [m.Event("refused", "not recording")]
         if self._resume is not None and self._session is not None:
             return self._stop_unresumed(self._resume, self._session, request.pressed_ns // NS_PER_US)
-        self._stopping_ns, self._stop_asked_ns = request.pressed_ns, self._now_ns
+        if self._stopping_ns is None:
+            self._stopping_ns, self._stop_asked_ns = request.pressed_ns, self._now_ns
+        self._queued = None
         return [m.Event("accepted", "stopping", self._session.id if self._session else "")]
 
     def _stop_unresumed(self, resume: Resume, session: Session, until_us: int) -> list[m.Effect]:
         """The officer ends a session before it could go on."""
-        gap = gap_us(
-            resume.interruption, self._boot, until_us, resume.boot_began_us, resume.then, self._utc.of(until_us)
-        )
-        self._outbox.add(session.close(until_us, gap))
+        self._outbox.add(session.close(until_us, self._gap(resume, until_us)))
         self._resume, self._starting, self._session = None, None, None
         return [m.Event("accepted", "stopped", session.id), m.Event("session.close", "", session.id)]
 
     def _note(self, note: m.MarkNow | m.Important | m.AnnotateSession) -> list[m.Effect]:
-        session = self._session if self._starting is None else None
         if isinstance(note, m.AnnotateSession):
-            return self._annotate(note, session)
+            return self._annotate(note, self._session)  # of the session that waits to go on, too
+        session = self._session if self._starting is None else None
         if session is None:
             return [m.Event("refused", "not recording")]
         if isinstance(note, m.MarkNow):
@@ -294,22 +398,24 @@ class Recorder:
     def _annotate(self, note: m.AnnotateSession, session: Session | None) -> list[m.Effect]:
         """Before (kept for the next session), during and after (R2)."""
         if not note.session and session is None:
+            if len(self._pending_notes) >= MOST_PENDING_NOTES:
+                return [m.Event("refused", f"{MOST_PENDING_NOTES} notes wait for the next session; start it first")]
             self._pending_notes.append(note)
-            return [m.Event("accepted", "kept for the next session")]
+            return [m.Event("accepted", "kept in memory for the next session, not yet safe")]
         target = note.session or (session.id if session else "")
         if not self._is_known(target):
-            return [m.Event("refused", f"no session {target} on this device")]
+            return [m.Event("refused", f"no session {target} in this journal (one from before damage takes no notes)")]
         self._outbox.add([self._annotation(note, target)])
         return [m.Event("accepted", "", target)]
 
     def _is_known(self, session: str) -> bool:
-        return 0 < session_number(session) < self._next_session
+        return session in self._known
 
     def _annotation(self, note: m.AnnotateSession, session: str) -> m.Draft:
         return self._made(notes.annotation(note, session))
 
     def _issue(self, issue: m.Issue) -> list[m.Effect]:
-        self._officer = "0" if issue.how == "return" else (issue.officer or "0")
+        self._officer = NOBODY if issue.how == "return" else (issue.officer or UNKNOWN_OFFICER)
         self._assigned = issue.how != "return"
         self._outbox.add([self._made(notes.issue(issue))])
         return [m.Event("accepted", issue.how)]
@@ -325,17 +431,26 @@ class Recorder:
         starting = self._starting
         if starting is None or not self._ready(starting):
             return []
+        return self._begin(starting)
+
+    def _begin(self, starting: _Starting) -> list[m.Effect]:
         self._starting = None
         want_ns = starting.pressed_ns - self._settings.prerecord_s * NS_PER_S if starting.request else 0
         found = self._ring.take(want_ns)
-        there = {packet.track for packet in found}
-        packets = from_first_picture(self._allowed(starting, found))
+        if self._stopping_ns is not None:
+            found = [packet for packet in found if packet.decode_ns < self._stopping_ns]
+        there: set[e.Track] = {packet.track for packet in found}
+        if self._now_ns - self._fix_ns < FRESH_FIX_NS:
+            there.add("position")
+        packets = from_first_picture(self._allowed(starting, without_skew(found, starting.pressed_ns)))
         zero_ns = presentation_zero(packets, starting.pressed_ns)
         if starting.request is None:
             return self._go_on(packets, zero_ns, there)
         return self._open(starting.request, packets, zero_ns, there)
 
     def _ready(self, starting: _Starting) -> bool:
+        if self._stopping_ns is not None:
+            return True  # stopped before it began: what there is, is recorded
         media = [s for s in ("camera", "microphone") if s in self._settings.sensors]
         there = [s for s in media if self._ring.has("video" if s == "camera" else "sound")]
         if there and starting.first_ready_ns is None:
@@ -352,13 +467,17 @@ class Recorder:
             return packets
         return [p for p in packets if p.track == "video" or p.capture_ns >= starting.pressed_ns]
 
-    def _open(self, request: m.Start, packets: list[Packet], zero_ns: int, there: set[e.MediaTrack]) -> list[m.Effect]:
+    def _open(self, request: m.Start, packets: list[Packet], zero_ns: int, there: set[e.Track]) -> list[m.Effect]:
         number, from_us = self._next_session, zero_ns // NS_PER_US
         self._next_session += 1
         required = list(self._settings.required_tracks)
         state = SessionState(session_id(number), number, self._boot, from_us, 0, list(required), self._officer)
         self._session = Session(state, self._boot, self._settings.segment_s)
         self._session.now_us = self._now_us()
+        self._known.add(state.session)
+        self._sound_from_ns = 0 if self._settings.prerecord_sound else request.pressed_ns
+        if not self._settings.prerecord_sound:
+            self._session.begins_us["sound"] = max(from_us, request.pressed_ns // NS_PER_US)
         prerecord_ms = max(0, request.pressed_ns - zero_ns) // NS_PER_MS
         opened = e.SessionOpen(
             boot_us=self._now_us(),
@@ -376,28 +495,44 @@ class Recorder:
         self._outbox.add([self._session.draft(opened, request.private)])
         self._outbox.add([self._annotation(note, state.session) for note in self._pending_notes])
         self._pending_notes.clear()
+        self._tell_slept(self._session, zero_ns)
         self._tell_missing(there, Moment(self._boot, from_us))
+        self._tell_late(packets, zero_ns, request.pressed_ns)
         self._prerecord = Prerecord(packets, self._intake.formats, prerecord_ms, told=True)
         return [m.Event("session.open", "recording, not yet safe", state.session)]
 
-    def _go_on(self, packets: list[Packet], zero_ns: int, there: set[e.MediaTrack]) -> list[m.Effect]:
+    def _go_on(self, packets: list[Packet], zero_ns: int, there: set[e.Track]) -> list[m.Effect]:
         """The same session, unasked (invariant 4): from the first moment at which what is there is there."""
         assert self._resume is not None and self._session is not None
         resume, session = self._resume, self._session
         self._resume = None
         first_us = first_good(packets, zero_ns) // NS_PER_US
-        utc_us = self._utc.of(first_us)
-        shortest, longest = gap_us(resume.interruption, self._boot, first_us, resume.boot_began_us, resume.then, utc_us)
+        shortest, longest = self._gap(resume, first_us)
         self._outbox.add(session.go_on(first_us, shortest, longest))
-        self._tell_missing(there, Moment(resume.interruption.last_boot, resume.interruption.last_us))
+        self._tell_slept(session, first_us * NS_PER_US)
+        self._tell_missing(there, Moment(self._boot, first_us))
         self._prerecord = Prerecord(packets, self._intake.formats, 0, told=False)
         return [m.Event("session.resumed", "", session.id)]
 
-    def _tell_missing(self, there: set[e.MediaTrack], since: Moment) -> None:
+    def _gap(self, resume: Resume, now_us: int) -> tuple[int, int]:
+        began_us, latest_us = resume.boot_began_us, resume.session.latest_us()
+        return gap_us(resume.interruption, self._boot, now_us, began_us, resume.then, self._utc.of(now_us), latest_us)
+
+    def _tell_missing(self, there: set[e.Track], since: Moment) -> None:
         assert self._session is not None
         for track in self._settings.required_tracks:
-            if track != "position" and track not in there:
+            if track not in there:
                 self._outbox.add(self._session.missing_from(track, "not there when recording began", since))
+
+    def _tell_late(self, packets: list[Packet], zero_ns: int, pressed_ns: int) -> None:
+        """A track that began after the others: its first packet will end what is told here."""
+        assert self._session is not None
+        sound_due_ns = zero_ns if self._settings.prerecord_sound else max(zero_ns, pressed_ns)
+        due: dict[e.MediaTrack, int] = {"video": zero_ns, "sound": sound_due_ns}
+        for track, due_ns in due.items():
+            if late_by(packets, track, due_ns):
+                since = Moment(self._boot, due_ns // NS_PER_US)
+                self._outbox.add(self._session.missing_from(track, "began after the others", since))
 
     # --- end ------------------------------------------------------------------------------------------------
 
@@ -405,78 +540,110 @@ class Recorder:
         session, stop_ns = self._session, self._stopping_ns
         if stop_ns is None or session is None or self._starting is not None or self._prerecord is not None:
             return []
-        late: list[e.MediaTrack] = [
-            track
-            for track in MEDIA_TRACKS
-            if track in session.state.required_tracks
-            and not session.is_down(track)
-            and session.fragmenter.last_ns.get(track, 0) < stop_ns - NS_PER_MS
-        ]
+        late = _late(session, stop_ns)
         if late and self._now_ns - self._stop_asked_ns < STOP_WAIT_NS:
             return []
+        return self._close(session, stop_ns, late)
+
+    def _close(self, session: Session, stop_ns: int, late: list[e.MediaTrack]) -> list[m.Effect]:
         for track in late:
             if session.fragmenter.last_ns.get(track, 0) < stop_ns - SHORT_TAIL_NS:
                 self._outbox.add(session.sensor_down(track, "nothing came up to the stop", stop_ns // NS_PER_US))
-        self._outbox.add(session.flush(self._utc.best_us(self._now_us())))
+        self._outbox.add(session.flush(self._utc.best_us(self._now_us()), last=True))
         self._end_slow()
         self._outbox.add(session.close(stop_ns // NS_PER_US))
-        self._closed, self._session, self._stopping_ns = session, None, None
-        self._next_flush_ns = self._now_ns
+        self._leave(session)
         return [m.Event("session.close", "", session.id)]
 
-    def _shut_down(self) -> list[m.Effect]:
-        self._shutdown = True
-        self._starting = None
-        session = self._session
-        if session is not None and self._resume is None:
-            while self._prerecord is not None:
-                self._next_piece(session)
-            self._outbox.add(session.flush(self._utc.best_us(self._now_us())))
-            self._outbox.add(session.interrupted("shutdown", "the device was shut down", session.last_us()))
+    def _leave(self, session: Session) -> None:
+        """Nothing more comes into this session."""
+        self._past[session.id] = session
+        self._session, self._stopping_ns = None, None
         self._next_flush_ns = self._now_ns
+        if self._queued is not None:
+            self._await_tracks(self._queued)
+            self._queued = None
+
+    def _shut_down(self) -> list[m.Effect]:
+        self._shutdown, self._queued = True, None
+        if self._starting is not None and self._starting.request is not None:
+            self._begin(self._starting)
+        self._starting = None
+        session, stop_ns = self._session, self._stopping_ns
+        if session is None or self._resume is not None:
+            self._session, self._next_flush_ns = None, self._now_ns
+            return []
+        while self._prerecord is not None:
+            self._next_piece(session)
+        if stop_ns is not None:
+            return self._close(session, stop_ns, _late(session, stop_ns))
+        self._outbox.add(session.flush(self._utc.best_us(self._now_us()), last=True))
+        self._end_slow()
+        self._outbox.add(session.interrupted("shutdown", "the device was shut down", session.last_us()))
+        self._leave(session)
         return []
 
     # --- flush ----------------------------------------------------------------------------------------------
 
     def _flush(self) -> list[m.Effect]:
-        """Build fragments every ``flush_ms``; hand over when the writer is free."""
+        """Build fragments every ``flush_ms``; hand over when the writer is free, at once where it was waited for."""
         due = self._now_ns >= self._next_flush_ns
-        if due:
-            self._build()
+        waited = self._overdue and self._disk.handed_ns is None and not self._failing
+        if due or waited:
+            self._build(due)
         self._keep_budget()
-        if self._disk.handed_ns is not None:
+        if self._disk.handed_ns is not None or (self._failing and not due):
+            self._overdue = self._overdue or due
             return []
+        due, self._overdue = due or waited, False
+        if self._failing:
+            return [self._hand_over([])]
         if self._prerecord is not None and self._session is not None:
             self._next_piece(self._session)
-        elif not (due or self._shutdown) or not (self._outbox or self._outbox.in_flight or self._failing):
+        elif not (due or self._shutdown) or not (self._outbox or self._outbox.in_flight):
             return self._finished()
-        return [self._hand_over()]
+        items = self._outbox.take(self._tell_hole)
+        self._past.clear()
+        return [self._hand_over(items)]
 
-    def _build(self) -> None:
-        interval_ns = self._settings.flush_ms * NS_PER_MS
+    def _build(self, due: bool) -> None:
+        interval_ns = self._settings.flush_ms * NS_PER_MS - EARLY_NS
         if "camera" not in self._settings.sensors:
             interval_ns *= 2  # design: audio-only every 0.8 s
         self._next_flush_ns += interval_ns
-        if self._next_flush_ns <= self._now_ns:
+        if not due or self._next_flush_ns <= self._now_ns:
             self._next_flush_ns = self._now_ns + interval_ns
         if self._session is not None and self._starting is None and self._prerecord is None:
             self._outbox.add(self._session.flush(self._utc.best_us(self._now_us())))
 
-    def _hand_over(self) -> m.Handover:
-        hole = self._outbox.hole
-        if hole is not None:
-            session = self._session if self._session and self._session.id == hole.session else self._closed
-            assert session is not None
-            self._outbox.close_hole(session.dropped(hole.last_us, hole.first_us))
+    def _hand_over(self, items: list[m.Item]) -> m.Handover:
+        """While the disk fails, nothing new: what the writer cannot write would leave the budget."""
         self._disk.handed_ns = self._now_ns
-        return m.Handover(self._outbox.take(), self._now_ns)
+        if self._prerecord is not None:
+            return m.Handover(items, self._now_ns, -1, self._now_ns)
+        whole, self._prerecord_ended = self._prerecord_ended, False
+        arrived = [item.arrived_ns for item in items if isinstance(item, m.MediaFragment)]
+        return m.Handover(items, self._now_ns, min(arrived, default=-1), self._next_flush_ns, whole)
+
+    def _tell_hole(self, hole: Hole) -> list[m.Item]:
+        session = self._past.get(hole.session) or self._session
+        assert session is not None and session.id == hole.session, "a hole belongs to a session that is remembered"
+        session.now_us = self._now_us()
+        return session.dropped(hole.last_us, hole.first_us)
+
+    def _write_failed(self, failed: m.WriteFailed) -> list[m.Effect]:
+        self._disk.handed_ns = None
+        if not self._failing:
+            self._outbox.add([self._made(m.Draft(e.Fault(part=failed.part, kind="write", text=failed.text)))])
+        self._failing = failed.text or "the disk failed"
+        return [m.Event("storage.failing", failed.text)]
 
     def _written(self, written: m.Written) -> list[m.Effect]:
-        self._outbox.attested(written.fragments)
+        safe = self._outbox.attested(written.fragments)
         self._failing = ""
         self._lag_ms, self._size = written.lag_ms, written.size
         effects: list[m.Effect] = []
-        if written.fragments and self._session is not None and not self._safe:
+        if self._session is not None and safe == self._session.id and not self._safe:
             self._safe = True
             effects.append(m.Event("safe", "recording", self._session.id))
         if self._disk.slow is not None:
@@ -495,7 +662,7 @@ class Recorder:
         prerecord, utc_us = self._prerecord, self._utc.best_us(self._now_us())
         assert prerecord is not None
         if prerecord.is_written:
-            self._prerecord = None
+            self._prerecord, self._prerecord_ended = None, True
             self._outbox.add(prerecord.finish(session, utc_us))
         else:
             self._outbox.add(prerecord.next_piece(session, utc_us))
@@ -503,11 +670,14 @@ class Recorder:
     def _keep_budget(self) -> None:
         prerecord, session = self._prerecord, self._session
         if prerecord is not None and session is not None:
-            has_video = "camera" in self._settings.sensors
-            if self._outbox.over_budget(prerecord.live_us("video" if has_video else "sound")):
-                given_up = prerecord.give_up(session, self._utc.best_us(self._now_us()), has_video)
-                self._outbox.add(given_up)
-                self._prerecord = None if given_up else prerecord
+            utc_us = self._utc.best_us(self._now_us())
+            if self._outbox.over_budget(prerecord.live_us()):
+                items = (
+                    prerecord.finish(session, utc_us) if prerecord.is_written else prerecord.give_up(session, utc_us)
+                )
+                self._outbox.add(items)
+                if items:
+                    self._prerecord, self._prerecord_ended = None, True
         self._outbox.give_up_oldest()
 
     # --- the disk -------------------------------------------------------------------------------------------
@@ -560,3 +730,14 @@ class Recorder:
 
     def _now_us(self) -> int:
         return self._now_ns // NS_PER_US
+
+
+def _late(session: Session, stop_ns: int) -> list[e.MediaTrack]:
+    """Required tracks that should still send something from before the stop."""
+    return [
+        track
+        for track in MEDIA_TRACKS
+        if track in session.state.required_tracks
+        and not session.is_down(track)
+        and (session.fragmenter.last_ns.get(track, 0) < stop_ns - NS_PER_MS or session.waits_for(track))
+    ]

@@ -6,16 +6,18 @@ applied when a session takes them out).
 """
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from agent.evidence.entries import MediaTrack
 
 NS_PER_S = 1_000_000_000
+LONGEST_GOP_NS = 12 * NS_PER_S
+"""Ours is a second; network cameras and replayed clips have up to ten. Without a bound a silent camera pins memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True, gc=False):
     """One coded frame or sound packet, as it goes into a fragment."""
 
     track: MediaTrack
@@ -48,6 +50,8 @@ class Ring:
         horizon = packet.capture_ns - self._length_ns
         while len(self._keys) > 1 and self._keys[1] <= horizon:
             self._keys.popleft()
+        while self._keys and self._keys[0] < horizon - LONGEST_GOP_NS:  # its camera is silent
+            self._keys.popleft()
         oldest = min(self._keys[0], horizon) if self._keys else horizon
         while self._packets and self._packets[0].capture_ns < oldest - NS_PER_S // 5:
             self._packets.popleft()
@@ -72,18 +76,18 @@ class Ring:
     def take(self, from_ns: int) -> list[Packet]:
         """All packets of a session that would like to begin at ``from_ns``, in order of arrival; empties the ring.
 
-        Video begins with the first key frame at or after ``from_ns``, or the last one before where there is none.
-        Sound is given from a fifth of a second before the first picture on, for the encoder's priming.
+        Video begins with the first key frame at or after ``from_ns``, or the last one before where there is none;
+        without any key frame there is no video. Sound is given from a fifth of a second before the first picture on,
+        for the encoder's priming.
         """
         late_keys = [key for key in self._keys if key >= from_ns]
         first_ns = late_keys[0] if late_keys else (self._keys[-1] if self._keys else from_ns)
+        has_video = bool(self._keys)
         taken = [
             packet
             for packet in self._packets
-            if packet.capture_ns >= (first_ns if packet.track == "video" else first_ns - NS_PER_S // 5)
+            if (packet.track == "sound" and packet.capture_ns >= first_ns - NS_PER_S // 5)
+            or (packet.track == "video" and packet.capture_ns >= first_ns and has_video)
         ]
-        begun = [i for i, packet in enumerate(taken) if packet.track == "video"]
         self.clear()
-        if begun and not taken[begun[0]].key:
-            taken = [p for p in taken if p.track == "sound" or p.capture_ns >= first_ns]
         return taken

@@ -4,8 +4,8 @@ Pure: no disk, no clock. A counter of the file key is used once (``ChunkSealer``
 whose bytes may not have reached the disk is never written again: its ``Sealer`` is thrown away with it and what
 it held goes into another file under another key (design, encryption at rest).
 
-A *group* is what one flush handed over. It becomes attestable when every byte of it lies in sealed chunks; one
-that has waited too long is brought to the chunk boundary by a ``free`` box.
+A *group* is what one flush handed over, up to a hole in one of its tracks. It becomes attestable when every byte of it
+lies in sealed chunks; one that has waited too long is brought to the chunk boundary by a ``free`` box.
 """
 
 import hashlib
@@ -23,7 +23,8 @@ class Group:
 
     digest: "hashlib._Hash"
     end: int
-    flush: int
+    since_ns: int
+    """Its oldest media is on the device, and not durable, since then."""
     fragments: list[MediaFragment] = field(default_factory=list)
 
 
@@ -62,19 +63,21 @@ class Sealer:
         self.end = len(init)
         self.groups: list[Group] = []
 
-    def add(self, fragments: Sequence[MediaFragment], flush: int) -> None:
-        """Take one flush's fragments."""
-        if not fragments:
-            return
-        group = Group(hashlib.sha256(), self.end, flush, list(fragments))
-        self.groups.append(group)
+    def add(self, fragments: Sequence[MediaFragment], since_ns: int) -> None:
+        """Take one flush's fragments, the oldest of which waits since ``since_ns``."""
+        ends: dict[str, int] = {}
         for fragment in fragments:
-            self._extend(group, fragment.data)
+            if not ends or any(ends.get(span.track, span.tick) != span.tick for span in fragment.spans):
+                self.groups.append(Group(hashlib.sha256(), self.end, since_ns))
+                ends = {}
+            self.groups[-1].fragments.append(fragment)
+            self._extend(self.groups[-1], fragment.data)
+            ends.update((span.track, span.end_tick) for span in fragment.spans)
 
-    def seal(self, oldest_flush: int) -> list[Whole]:
-        """Seal whole chunks; groups of ``oldest_flush`` or before are made whole by padding."""
+    def seal(self, before_ns: int) -> list[Whole]:
+        """Seal whole chunks; where media that waits since before ``before_ns`` is left, make all whole by padding."""
         whole = self._seal_chunks()
-        if self.groups and self.groups[0].flush <= oldest_flush:
+        if any(group.since_ns < before_ns for group in self.groups):
             self._extend(self.groups[-1], mp4.free_box(mp4.padding_for(self.end)))
             whole += self._seal_chunks()
         return whole

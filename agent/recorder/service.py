@@ -2,11 +2,15 @@
 
 The recorder thread never touches a file; the writer thread is the only one that does. The watchdog is fed only while
 both, and every reader, are seen going round, or the writer is inside a call to the disk, however long: a restart
-cannot end a stuck sync and would lose the memory (design, threads).
+cannot end a stuck sync and would lose the memory (design, threads). Turns are counted by CLOCK_MONOTONIC, which
+stands still while the machine sleeps.
+
+No thread here writes to standard error itself (``log``), and nothing that fails around the recording ends it: a
+local interface that cannot be opened is told and tried again.
 """
 
+import contextlib
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,18 +20,29 @@ from typing import Any, cast
 import msgspec
 import sdnotify
 
+from agent.evidence.errors import EvidenceError
 from agent.recorder import messages as m
-from agent.recorder.clock import boottime_ns, system_utc
+from agent.recorder.clock import asleep, boottime_ns, system_utc
 from agent.recorder.disk import Disk
+from agent.recorder.log import Log
 from agent.recorder.recorder import Recorder
 from agent.recorder.sensors import SensorReader
+from agent.recorder.sleepwatch import SleepWatch
 from agent.recorder.writer import Writer
 
 TURN_S = 0.05
 """How long the recorder thread waits for a message before it looks at the time."""
 ALIVE_NS = 5_000_000_000
 """A thread that made no turn for 5 s is stuck (design)."""
+LOOK_S = 0.2
+BAD_LOOKS = 2
+"""So many in a row before the recorder ends: the first may fall between a thread's waking and its turn."""
+DOOR_AFTER_S = 5.0
+"""The local interface is opened after the first packet, and without one after so long."""
+DOOR_RETRY_S = 5.0
 CLOCK_EVERY_S = 10.0
+ANSWER_S = 2.0
+"""How long a person's command waits for the recorder thread, which never waits for a disk."""
 SHUTDOWN_S = 30.0
 """How long a shutdown waits for the disk; after that the spool is as after a power cut."""
 MESSAGES = 4096
@@ -35,15 +50,28 @@ MESSAGES = 4096
 EVENTS = 1000
 """Events a slow listener may lag behind before it loses the oldest."""
 
+LOGGED = frozenset({
+    "log", "fault", "sensor.down", "suspended", "storage.failing", "storage.slow", "storage.normal",
+    "session.open", "session.resumed", "session.close",
+})  # fmt: skip
+"""Events that go to standard error too."""
+
 Ask = Callable[[Recorder], Any]
+OpenDoor = Callable[[], threading.Thread | None]
+"""Opens the local interface; the thread that serves it, None where nobody need look after it. Raises OSError."""
+
+
+class RecorderSilent(EvidenceError):
+    """The recorder thread did not answer in time; the watchdog will find it."""
 
 
 class WatchedDisk:
-    """A disk that tells whether a call is under way."""
+    """A disk that tells whether a call is under way, and when the last one returned (CLOCK_MONOTONIC)."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.busy = False
+        self.turn_ns = time.monotonic_ns()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         call = getattr(self._disk, name)
@@ -53,6 +81,7 @@ class WatchedDisk:
             try:
                 return call(*arguments)
             finally:
+                self.turn_ns = time.monotonic_ns()  # first: a step with a long stall behind it is as old as the stall
                 self.busy = False
 
         setattr(self, name, watched)
@@ -96,10 +125,19 @@ class _Question:
 
 
 class Service:
-    """Runs a recorder and a writer until ``stop``."""
+    """Runs a recorder and a writer until ``stop``; ``asleep`` tells how long the machine has slept."""
 
-    def __init__(self, recorder: Recorder, writer: Writer, disk: WatchedDisk) -> None:
-        self._recorder, self._writer, self._disk = recorder, writer, disk
+    def __init__(
+        self,
+        recorder: Recorder,
+        writer: Writer,
+        disk: WatchedDisk,
+        asleep: Callable[[], tuple[int, int] | None] = asleep,
+        log: Log | None = None,
+    ) -> None:
+        self._recorder, self._writer, self._disk, self._asleep = recorder, writer, disk, asleep
+        self.log = Log() if log is None else log
+        self._sleep_watch = SleepWatch()
         self._inbox: queue.Queue[m.Message | _Question] = queue.Queue(MESSAGES)
         self._work: queue.SimpleQueue[m.Handover] = queue.SimpleQueue()
         self.hub = Hub()
@@ -107,7 +145,9 @@ class Service:
         self.first_packet = threading.Event()
         self._finished = threading.Event()
         self._asked_to_stop = threading.Event()
-        self._recorder_turn_ns = self._writer_turn_ns = boottime_ns()
+        self._door: threading.Thread | None = None
+        self._door_open = self._door_told = False
+        self._recorder_turn_ns = self._writer_turn_ns = time.monotonic_ns()
         self._threads = [
             threading.Thread(target=self._record, name="recorder", daemon=True),
             threading.Thread(target=self._write, name="writer", daemon=True),
@@ -119,11 +159,16 @@ class Service:
         """Put a message on the recorder's queue; waits while it is full."""
         self._inbox.put(message)
 
-    def ask(self, ask: Ask, timeout_s: float = 2.0) -> Any:
-        """Run ``ask`` in the recorder thread and give its result."""
-        question = _Question(ask)
-        self._inbox.put(question)
-        return question.answer.get(timeout=timeout_s)
+    def ask(self, ask: Ask, timeout_s: float | None = None) -> Any:
+        """Run ``ask`` in the recorder thread and give its result. Raises RecorderSilent after ``ANSWER_S``."""
+        question, limit_s = _Question(ask), ANSWER_S if timeout_s is None else timeout_s
+        try:
+            self._inbox.put(question, timeout=limit_s)
+            return question.answer.get(timeout=limit_s)
+        except (queue.Full, queue.Empty):
+            raise RecorderSilent(
+                "the recorder does not answer; it may not have taken the command: look at its state, then try again"
+            ) from None
 
     def command(self, message: m.Message) -> m.Event:
         """A person's command, answered at once even while the disk stands still."""
@@ -136,41 +181,74 @@ class Service:
 
     # --- the main thread --------------------------------------------------------------------------------------
 
-    def run(self, on_first_packet: Callable[[], None]) -> int:
+    def run(self, open_door: OpenDoor) -> int:
         """Watch until stopped; gives the exit status: 1 where a thread is stuck or died."""
         for thread in [*self._threads, *self.readers]:
             thread.start()
         notifier = sdnotify.SystemdNotifier()
         notifier.notify("READY=1")
-        clock_due = 0.0
-        while not self._asked_to_stop.wait(0.2):
-            if self.first_packet.is_set():
+        clock_due, door_due, bad_looks = 0.0, time.monotonic() + DOOR_AFTER_S, 0
+        while not self._asked_to_stop.wait(LOOK_S):
+            bad_looks = 0 if self._healthy() else bad_looks + 1
+            if bad_looks >= BAD_LOOKS:
+                return self._give_up()
+            if not bad_looks:
+                notifier.notify("WATCHDOG=1")
+            if self.first_packet.is_set() or time.monotonic() >= door_due:
                 self.first_packet.clear()
-                on_first_packet()
-            if not self._healthy():
-                print("liuhen: a thread is stuck or has ended; ending so that it is started anew", file=sys.stderr)
-                return 1
-            notifier.notify("WATCHDOG=1")
-            if time.monotonic() >= clock_due:
+                self._keep_door(open_door)
+                door_due = time.monotonic() + DOOR_RETRY_S
+            if time.monotonic() >= clock_due and self._offer(system_utc()):
                 clock_due = time.monotonic() + CLOCK_EVERY_S
-                self.post(system_utc())
         notifier.notify("STOPPING=1")
         return self._shut_down()
 
+    def _give_up(self) -> int:
+        self.log.line("a thread is stuck or has ended; ending so that it is started anew")
+        self.log.close()
+        return 1
+
     def _shut_down(self) -> int:
-        self.post(m.Shutdown())
+        with contextlib.suppress(queue.Full):
+            self._inbox.put(m.Shutdown(), timeout=SHUTDOWN_S)
         done = self._finished.wait(SHUTDOWN_S)
         for reader in self.readers:
             reader.end()
+        self.log.close()
         return 0 if done else 1
 
     def _healthy(self) -> bool:
-        now = boottime_ns()
+        now = time.monotonic_ns()
         turns = [self._recorder_turn_ns, *(reader.turn_ns for reader in self.readers)]
         if not self._disk.busy:
-            turns.append(self._writer_turn_ns)
+            turns.append(max(self._writer_turn_ns, self._disk.turn_ns))
         alive = all(thread.is_alive() for thread in [*self._threads, *self.readers])
         return alive and all(now - turn < ALIVE_NS for turn in turns)
+
+    def _keep_door(self, open_door: OpenDoor) -> None:
+        """Open the local interface where it is not open: recording needs none, but the button does."""
+        if self._door_open and (self._door is None or self._door.is_alive()):
+            return
+        if self._door_open:
+            self._tell_door("the local interface ended; it is opened again")
+        try:
+            self._door, self._door_open = open_door(), True
+        except (OSError, ImportError) as error:
+            self._door_open = False
+            self._tell_door(f"the local interface cannot be opened, it is tried again: {error}")
+
+    def _tell_door(self, text: str) -> None:
+        """Once: a journal is no place for a line every 5 s."""
+        if not self._door_told:
+            self._door_told = self._offer(m.Trouble("door", text))
+
+    def _offer(self, message: m.Message) -> bool:
+        """Put a message on the recorder's queue unless it is full: who watches must not wait."""
+        try:
+            self._inbox.put_nowait(message)
+        except queue.Full:
+            return False
+        return True
 
     # --- the recorder thread ----------------------------------------------------------------------------------
 
@@ -180,13 +258,19 @@ class Service:
                 message: m.Message | _Question = self._inbox.get(timeout=TURN_S)
             except queue.Empty:
                 message = m.Tick()
-            self._recorder_turn_ns = boottime_ns()
+            self._recorder_turn_ns = time.monotonic_ns()
+            self._look_for_sleep()
             if isinstance(message, _Question):
                 message.answer.put(message.ask(self._recorder))
             else:
                 if isinstance(message, m.Heard):
                     self._note_first_packet()
-                self._take(self._recorder.step(message, self._recorder_turn_ns))
+                self._take(self._recorder.step(message, boottime_ns()))
+
+    def _look_for_sleep(self) -> None:
+        suspended = self._sleep_watch.look(self._asleep())
+        if suspended is not None:
+            self._take(self._recorder.step(suspended, max(boottime_ns(), suspended.until_ns)))
 
     def _note_first_packet(self) -> None:
         if not self._packet_seen:
@@ -208,6 +292,8 @@ class Service:
                     self._work.put(effect)
                 case m.Event():
                     self.hub.tell(effect)
+                    if effect.name in LOGGED:
+                        self.log.line(" ".join(word for word in (effect.name, effect.session, effect.text) if word))
                 case m.Finished():
                     self._finished.set()
 
@@ -215,12 +301,12 @@ class Service:
 
     def _write(self) -> None:
         while not self._finished.is_set():
-            self._writer_turn_ns = boottime_ns()
+            self._writer_turn_ns = time.monotonic_ns()
             try:
                 handover = self._work.get(timeout=1.0)
             except queue.Empty:
                 continue
-            self._writer_turn_ns = boottime_ns()
+            self._writer_turn_ns = time.monotonic_ns()
             self.post(self._writer.step(handover))
         self._writer.close()
 

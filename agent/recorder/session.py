@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.evidence import entries as e
-from agent.recorder.fragmenter import Built, Formats, Fragmenter
+from agent.recorder.fragmenter import TOLERANCE_NS, Built, Formats, Fragmenter
 from agent.recorder.messages import Draft, Item, SegmentEnd, SegmentStart
 from agent.recorder.ring import Packet
 from agent.recorder.state import SessionState
@@ -20,6 +20,8 @@ from agent.recorder.timeline import NS_PER_S, NS_PER_US, SessionTime
 from drivers.position import Fix
 
 SegmentCause = Literal["start", "length", "parameters", "encoder", "resume", "after_error", "after_drop"]
+SLEEPS = 15
+"""So many of the last ones are remembered: a hole comes to light a second after its sleep at most."""
 CAUSES: dict[str, e.Cause] = {"video": "camera", "sound": "microphone", "position": "position"}
 
 
@@ -45,7 +47,13 @@ class Session:
         self._next_cause: SegmentCause = "start" if state.next_segment == 0 else "resume"
         self._open: dict[str, e.InterruptionBegin] = {begin.track: begin for begin in state.open_interruptions}
         self._forced: SegmentCause | None = None
+        self._reached: set[e.MediaTrack] = set()
+        """Tracks of which a packet behind the stop has come."""
         self._known_holes: set[str] = set()
+        self._slept: list[tuple[int, int]] = []
+        """When the machine slept, microseconds of this boot: told once, for all tracks."""
+        self.begins_us: dict[str, int] = dict.fromkeys(CAUSES, state.from_us)
+        """From when on each track is owed, in this boot."""
         self.late_frames = 0
         self.now_us = 0
         """The moment of the step; the recorder sets it."""
@@ -64,7 +72,10 @@ class Session:
     def add(self, packet: Packet, formats: Formats) -> list[Item]:
         """Take a packet; ends the interruption that it ends, tells of the hole that it shows."""
         self._formats = formats
-        hole = self.fragmenter.add(packet, formats)
+        first = packet.track not in self.fragmenter.last_ns
+        placed, hole = self.fragmenter.add(packet, formats)
+        if not placed or not (first or hole or self._open or self._known_holes):
+            return []
         began = self._open.get(packet.track)
         if began is not None:
             return [self._end(began, self._first_good(packet), "yes")]
@@ -72,6 +83,9 @@ class Session:
             self._known_holes.discard(packet.track)
         elif hole is not None:
             return self._hole(packet.track, hole.last_ns // NS_PER_US, hole.first_ns // NS_PER_US)
+        late_us = packet.capture_ns // NS_PER_US - self.begins_us[packet.track]
+        if first and late_us > TOLERANCE_NS // NS_PER_US:
+            return self._hole(packet.track, self.begins_us[packet.track], packet.capture_ns // NS_PER_US)
         return []
 
     def add_fix(self, fix: Fix) -> list[Item]:
@@ -80,11 +94,14 @@ class Session:
         began = self._open.get("position")
         return [] if began is None else [self._end(began, Moment(self._boot, fix.capture_ns // NS_PER_US), "yes")]
 
-    def flush(self, utc_us: int) -> list[Item]:
-        """Everything that came since the last flush as fragments, and the segments they begin."""
+    def flush(self, utc_us: int, last: bool = False) -> list[Item]:
+        """Everything that came since the last flush as fragments, and the segments they begin.
+
+        ``last``: nothing comes behind it, so nothing is kept back for a key frame.
+        """
         live = not self.is_down("video") and self._formats is not None and self._formats.video is not None
         items: list[Item] = []
-        for built in self.fragmenter.build(live):
+        for built in self.fragmenter.build(live, last):
             items += self._segment_for(built, utc_us)
             items.append(built.fragment)
         return items
@@ -129,7 +146,8 @@ class Session:
         if self.is_down(track) or track not in self.state.required_tracks:
             return []
         last_ns = self.fragmenter.last_ns.get(track)
-        last_us = now_us if last_ns is None else last_ns // NS_PER_US
+        last_us = self.begins_us[track] if last_ns is None else last_ns // NS_PER_US
+        last_us = now_us if track == "position" else self._awake(last_us)
         return [self._begin(track, CAUSES[track], text, Moment(self._boot, last_us))]
 
     def missing_from(self, track: e.Track, text: str, moment: Moment) -> list[Item]:
@@ -151,6 +169,7 @@ class Session:
     def go_on(self, first_us: int, shortest_us: int, longest_us: int) -> list[Item]:
         """Recorded again after the process ended; in another boot the session's time goes on by the shortest gap."""
         began, state = self._open["all"], self.state
+        self.begins_us = dict.fromkeys(CAUSES, first_us)
         if state.origin_boot != self._boot:
             state.shift_us += began.last_us - state.from_us + shortest_us
             state.from_us, state.origin_boot = first_us, self._boot
@@ -163,9 +182,16 @@ class Session:
 
     def dropped(self, last_us: int, first_us: int) -> list[Item]:
         """Whole GOPs had to be given up for want of a disk (storage)."""
-        text = "the disk did not take what was recorded; the oldest was given up"
-        began = self._begin("all", "storage", text, Moment(self._boot, last_us))
-        return [began, *self.resumed(first_us, first_us - last_us, first_us - last_us)]
+        return self._instant(
+            "storage", "the disk did not take what was recorded; the oldest was given up", last_us, first_us
+        )
+
+    def _instant(self, cause: e.Cause, text: str, last_us: int, first_us: int) -> list[Item]:
+        """An interruption of everything that is over when it is told."""
+        began = self._beginning("all", cause, text, Moment(self._boot, last_us))
+        length_us = max(0, first_us - last_us)
+        ended = _ending(self.id, began, Moment(self._boot, last_us + length_us), "yes", length_us, length_us)
+        return [Draft(self._made(began)), Draft(self._made(ended))]
 
     def jump(self, first_us: int) -> list[Item]:
         """What lies between the last packet and ``first_us`` was given up before it became fragments (storage)."""
@@ -175,8 +201,29 @@ class Session:
 
     def last_us(self) -> int:
         """The last moment up to which every required media track is there, in this boot."""
-        last = [ns for track, ns in self.fragmenter.last_ns.items() if track in self.state.required_tracks]
-        return min(last) // NS_PER_US if last else self.state.from_us
+        required = [track for track in self.fragmenter.last_ns if track in self.state.required_tracks]
+        flowing = [self.fragmenter.last_ns[track] // NS_PER_US for track in required if track not in self._open]
+        down = [began.last_us for began in self._open.values() if began.last_boot == self._boot]
+        return min(flowing, default=max(down, default=self.state.from_us))
+
+    def is_behind(self, packet: Packet, stop_ns: int) -> bool:
+        """Whether a packet does not belong to a session that is being stopped.
+
+        With B-frames a picture may be there that is shown after the stop: those shown before it still belong.
+        """
+        shown_ns = self.fragmenter.shown_ns.get(packet.track, 0)
+        return packet.decode_ns >= stop_ns and packet.capture_ns >= shown_ns
+
+    def reached(self, track: e.MediaTrack, next_ns: int, stop_ns: int) -> None:
+        """A packet behind the stop says that its track was there up to it, if it adjoins the one before."""
+        self._reached.add(track)
+        last_ns = self.fragmenter.last_ns.get(track)
+        if last_ns is not None and next_ns - last_ns <= TOLERANCE_NS:
+            self.fragmenter.last_ns[track] = max(last_ns, stop_ns)
+
+    def waits_for(self, track: e.MediaTrack) -> bool:
+        """With B-frames the last picture before the stop may come after one that is shown later."""
+        return track in self.fragmenter.reordered and track not in self._reached
 
     def interrupted(self, cause: e.Cause, text: str, last_us: int) -> list[Item]:
         """Everything stops here, unfinished (shutdown)."""
@@ -187,9 +234,34 @@ class Session:
         ended = [self._end(began, last, "no") for began in list(self._open.values())]
         return [*end, *ended, self._begin("all", cause, text, last)]
 
+    def suspended(self, from_us: int, until_us: int) -> list[Item]:
+        """The machine slept: an interruption of everything; the holes that it leaves in stamps are not told again."""
+        self._slept = [*self._slept[-SLEEPS:], (from_us, until_us)]
+        text = "the device was put to sleep; its clocks drifted apart"
+        return self._instant("suspend", text, from_us, until_us)
+
     def _hole(self, track: e.MediaTrack, last_us: int, first_us: int) -> list[Item]:
+        """What of a hole the sleeps do not account for; where none did, the whole of it."""
         if track not in self.state.required_tracks:
             return []
+        items: list[Item] = []
+        for from_us, until_us in self._slept:
+            if from_us < first_us and until_us > last_us:
+                if from_us - last_us > TOLERANCE_NS // NS_PER_US:
+                    items += self._told_hole(track, last_us, from_us)
+                last_us = until_us
+                if first_us - last_us <= TOLERANCE_NS // NS_PER_US:
+                    return items
+        return items + self._told_hole(track, last_us, first_us)
+
+    def _awake(self, last_us: int) -> int:
+        """The same moment, or, where only sleep adjoins it, the end of that sleep: which is told already."""
+        for from_us, until_us in self._slept:
+            if from_us - TOLERANCE_NS // NS_PER_US <= last_us < until_us:
+                last_us = until_us
+        return last_us
+
+    def _told_hole(self, track: e.MediaTrack, last_us: int, first_us: int) -> list[Item]:
         text = "frames are missing" if track == "video" else "samples are missing"
         began = self._begin(track, CAUSES[track], text, Moment(self._boot, last_us))
         return [began, self._end(self._open[track], Moment(self._boot, first_us), "yes")]
@@ -197,6 +269,13 @@ class Session:
     def _begin(
         self, track: Literal["video", "sound", "position", "all"], cause: e.Cause, text: str, last: Moment
     ) -> Draft:
+        begin = self._beginning(track, cause, text, last)
+        self._open[track] = begin
+        return Draft(self._made(begin))
+
+    def _beginning(
+        self, track: Literal["video", "sound", "position", "all"], cause: e.Cause, text: str, last: Moment
+    ) -> e.InterruptionBegin:
         begin = e.InterruptionBegin(
             stream=self.id,
             interruption=self.state.next_interruption,
@@ -207,12 +286,12 @@ class Session:
             last_us=last.us,
         )
         self.state.next_interruption += 1
-        self._open[track] = begin
-        return Draft(self._made(begin))
+        return begin
 
     def _end(self, began: e.InterruptionBegin, first: Moment, resumed: e.YesNo) -> Draft:
         del self._open[began.track]
         length = max(0, first.us - began.last_us)
+        first = Moment(first.boot, began.last_us + length)
         return Draft(self._made(_ending(self.id, began, first, resumed, length, length)))
 
     def _first_good(self, packet: Packet) -> Moment:

@@ -12,7 +12,7 @@ ASIDE = "aside"
 SEGMENTS = "segments"
 JOURNAL = "journal"
 UNKNOWN_TIME = "0" * 14
-_SEGMENT_NAME = re.compile(r"[A-Za-z0-9-]+_[A-Za-z0-9-]+_\d{14}_(\d{6,})(_IMP)?\.mp4\.age")
+_SEGMENT_NAME = re.compile(r"[A-Za-z0-9-]+_[A-Za-z0-9-]+_[0-9]{14}_([0-9]{6,})(_IMP)?\.mp4\.age")
 
 
 def journal_folder(generation: int) -> str:
@@ -30,7 +30,8 @@ def session_id(number: int) -> str:
 
 def session_number(session: str) -> int:
     """The number in a session's id; -1 where the text is none."""
-    return int(session[1:]) if re.fullmatch(r"s\d{6,}", session) else -1
+    number = int(session[1:]) if re.fullmatch(r"s[0-9]{6,18}", session) else -1
+    return number if session == session_id(number) else -1
 
 
 def session_folder(session: str) -> str:

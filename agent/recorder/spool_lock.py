@@ -6,10 +6,21 @@ The lock is the kernel's (flock), so it goes with the process, however that ends
 
 import fcntl
 import os
+import re
+import struct
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.evidence.errors import EvidenceError
 from agent.recorder.spool import LOCK
+
+TRIES, PAUSE_S = 10, 0.1
+_NEVER = threading.Event()
+_OPTIONS = frozenset({"fast_commit", "fc_debug_force"})
+"""The second is how Linux 6 shows the feature where ext4 is built with debugging."""
+_FEATURES_AT, _FAST_COMMIT = 1024 + 0x5C, 0x400
+"""ext4's superblock: s_feature_compat and its bit."""
 
 
 class SpoolError(EvidenceError):
@@ -28,20 +39,25 @@ class SpoolMissing(SpoolError):
     """There is no such folder."""
 
 
-def lock(spool: Path) -> int:
-    """Hold the spool as long as the returned file stays open. Raises SpoolBusy, SpoolMissing."""
+def lock(spool: Path, pause_s: Callable[[float], object] = _NEVER.wait) -> int:
+    """Hold the spool as long as the returned file stays open. Raises SpoolBusy, SpoolMissing.
+
+    Tries for about a second: ``is_held`` takes the lock for an instant, and must not turn a recorder away.
+    """
     try:
         file = os.open(spool / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except FileNotFoundError:
         raise SpoolMissing(
             f"{spool}: no such folder; make it (best a file system of its own) or correct [device] spool"
         ) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        raise SpoolBusy(f"{spool}: a recorder holds this spool; stop it first (systemctl stop liuhen)") from None
-    return file
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            pause_s(PAUSE_S)
+    os.close(file)
+    raise SpoolBusy(f"{spool}: a recorder holds this spool; stop it first (systemctl stop liuhen)")
 
 
 def is_held(spool: Path) -> bool:
@@ -59,13 +75,36 @@ def is_held(spool: Path) -> bool:
         os.close(file)
 
 
-def refuse_unsafe(spool: Path, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> None:
+def refuse_unsafe(spool: Path, proc: Path = Path("/proc"), sys: Path = Path("/sys"), dev: Path = Path("/dev")) -> None:
     """Raises SpoolUnsafe where the spool lies on ext4 with fast_commit."""
     device = os.stat(spool).st_dev
     name = (sys / f"dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
-    options = proc / f"fs/ext4/{name}/options"
-    if options.exists() and "fast_commit" in options.read_text().split():
+    kernel = proc / f"fs/ext4/{name}"
+    if kernel.exists() and (_kernel_says(kernel) or _superblock_says(dev / name)):
         raise SpoolUnsafe(
             f"{spool} is on ext4 with fast_commit, which a power cut can destroy; "
             f"use xfs, or turn it off: tune2fs -O ^fast_commit /dev/{name}"
         )
+
+
+def _kernel_says(ext4: Path) -> bool:
+    """By the options in force, or the fast commits since it was mounted: not each kernel tells either."""
+    options, counts = _text(ext4 / "options").split(), _text(ext4 / "fc_info")
+    return (
+        bool(_OPTIONS.intersection(options)) or re.search(r"^[1-9]\d* (commits|ineligible)", counts, re.M) is not None
+    )
+
+
+def _superblock_says(device: Path) -> bool:
+    """By the file system's own features; False where this process may not read the device."""
+    try:
+        with device.open("rb") as card:
+            card.seek(_FEATURES_AT)
+            (features,) = struct.unpack("<I", card.read(4))
+    except (OSError, struct.error):
+        return False
+    return bool(features & _FAST_COMMIT)
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

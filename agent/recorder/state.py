@@ -14,6 +14,7 @@ from agent.evidence.entries import (
     Clock,
     DeviceCarry,
     Entry,
+    Fault,
     Fragment,
     Handover,
     ImpairmentBegin,
@@ -34,6 +35,8 @@ from agent.evidence.entries import (
 ADJOINING_US = 60_000
 """Moments this close adjoin: frames and sound packets do not end together."""
 MEDIA_TRACKS = ("video", "sound")
+UNFINISHED = "session.unfinished"
+"""Kind of the fault that tells of a session cut off by damage to its journal; its text begins with the session's id."""
 KEPT_CLOCKS = 8
 """An interruption spans two boots, or a few where power came and went."""
 
@@ -119,6 +122,10 @@ class DeviceState:
     sessions: dict[str, SessionState] = field(default_factory=dict)
     last_boot_us: int = 0
     """Moment of the newest entry."""
+    unfinished: Fault | None = None
+    """A session of the generation before was cut off by damage, and no session has begun since."""
+    known: set[str] = field(default_factory=set)
+    """Sessions of this generation, which alone may be added to: the ledger knows them from the journal's header."""
 
     def apply(self, entry: Entry) -> None:
         """Take the next entry of the journal."""
@@ -132,6 +139,9 @@ class DeviceState:
                 self.assigned = not isinstance(entry, Return)
             case SessionBegin():
                 self.next_session = max(self.next_session, entry.number + 1)
+                self.unfinished = None
+            case Fault(kind=kind) if kind == UNFINISHED:
+                self.unfinished = entry
             case DeviceCarry():
                 self._take_device_carry(entry)
             case SessionOpen():
@@ -194,15 +204,15 @@ def _opened(entry: SessionOpen) -> SessionState:
 
 def _apply_to_session(session: SessionState, entry: Entry) -> None:
     match entry:
-        case SegmentOpen():
-            session.segment, session.segment_file = entry.segment, entry.file
-            session.segment_end, session.segment_sealed = entry.init_length, 0
-            session.next_segment, session.next_fragment = entry.segment + 1, 0
         case Fragment():
             session.segment_end, session.segment_sealed = entry.end, entry.sealed
             session.next_fragment = entry.index + 1
             session.ends.update((span.track, span) for span in entry.tracks)
             session.prune_skips()
+        case SegmentOpen():
+            session.segment, session.segment_file = entry.segment, entry.file
+            session.segment_end, session.segment_sealed = entry.init_length, 0
+            session.next_segment, session.next_fragment = entry.segment + 1, 0
         case SegmentClose():
             session.segment, session.segment_file = -1, ""
         case InterruptionBegin():
@@ -262,15 +272,17 @@ def gap_us(
     began_us: int,
     then: tuple[int, int] | None,
     now: tuple[int, int] | None,
+    latest_us: int,
 ) -> tuple[int, int]:
     """Shortest and longest length of an interruption up to ``now_us`` of ``boot``, microseconds; -1 where unknown.
 
     ``began_us``: CLOCK_BOOTTIME at which this boot began. ``then`` and ``now``: UTC and its greatest error at the
-    last good moment and at ``now_us``, None where no clock says. Never zero for want of a clock (design, time).
+    last good moment and at ``now_us``, None where no clock says. ``latest_us``: up to where some track is attested
+    in the boot that ended; this one began later. Never zero for want of a clock (design, time).
     """
     if begin.last_boot == boot:
         return now_us - begin.last_us, now_us - begin.last_us
-    up_us = now_us - began_us
+    up_us = now_us - began_us + max(0, latest_us - begin.last_us)
     if then is None or now is None:
         return up_us, -1
     apart_us, error_us = now[0] - then[0], now[1] + then[1]

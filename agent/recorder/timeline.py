@@ -10,6 +10,8 @@ Pure. Leaves to others: which discontinuity is an interruption, and of what caus
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 NS_PER_S, NS_PER_US = 1_000_000_000, 1_000
 
 
@@ -26,11 +28,11 @@ class SessionTime:
 
     def ticks(self, moment_ns: int, timescale: int) -> int:
         """Presentation time in ticks, rounded to the nearest."""
-        return (self.presentation_ns(moment_ns) * timescale + NS_PER_S // 2) // NS_PER_S
+        since_ns = moment_ns - (self.from_us - self.shift_us) * NS_PER_US
+        return (since_ns * timescale + NS_PER_S // 2) // NS_PER_S
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True, gc=False):
     """Where a sample lies on its track; ``jump_ticks`` is the hole before it, 0 where it adjoins."""
 
     tick: int
@@ -50,10 +52,10 @@ class TrackClock:
     """Decode time after the last sample; None before the first."""
 
     def place(self, time: SessionTime, decode_ns: int, nominal_ticks: int) -> Placed | None:
-        """Place the next sample; None for one that lies before the end of what is there (late or doubled)."""
+        """Place the next sample; None for one that lies before the end of what is there, or before the session."""
         wanted = time.ticks(decode_ns, self.timescale) + self.shift_ticks
         if self.next_tick is None:
-            return self._begin(max(0, wanted), nominal_ticks, 0)
+            return None if wanted < -self.tolerance_ticks else self._begin(max(0, wanted), nominal_ticks, 0)
         ahead = wanted - self.next_tick
         if ahead > self.tolerance_ticks:
             return self._begin(wanted, nominal_ticks, ahead)

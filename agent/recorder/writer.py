@@ -13,6 +13,7 @@ Leaves to others: when to flush, what to drop when the disk stands still (``reco
 
 import contextlib
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,14 +22,17 @@ import msgspec
 from agent.evidence import age
 from agent.evidence import entries as e
 from agent.evidence.canonical import b64
+from agent.evidence.errors import EvidenceError
 from agent.evidence.private import seal_private
 from agent.recorder import spool
 from agent.recorder.disk import Disk
-from agent.recorder.ledger import Ledger
+from agent.recorder.ledger import Ledger, refused
 from agent.recorder.messages import Draft, Handover, Item, MediaFragment, SegmentEnd, SegmentStart, WriteFailed, Written
 from agent.recorder.sealer import Closing, Sealer, Whole, fix_of, spans_of
 
 NS_PER_MS = 1_000_000
+HELD_NS = 760_000_000
+"""Promise 3: from arrival to a whole chunk handed to the disk at most 0.8 s; one frame less, for the one under way."""
 EXTEND_BYTES = 4 * 1024 * 1024
 """How much is reserved when a segment outgrows its first reservation."""
 
@@ -94,7 +98,10 @@ class Writer:
         """Sealed in part, not attested: plaintext kept."""
         self._orphans: list[str] = []
         """Files that no signed entry names yet."""
-        self._flushes = 0
+        self._since_ns = 0
+        """Since when the oldest live media of this flush waits."""
+        self._whole_before_ns = 0
+        """What waits since before then must be whole in this flush: it would be too old in the next."""
         self._lag_ms = 0
         self._handed_ns = 0
         self._attested = 0
@@ -110,13 +117,19 @@ class Writer:
         if not (self._items or self._ledger.pending):
             self._handed_ns = handover.handed_ns
         self._items += handover.items
-        self._flushes += 1
+        self._plan(handover)
         try:
             self._bytes_written += self._ledger.retry()
             self._write_parts()
         except OSError as error:
             return WriteFailed("journal" if self._ledger.pending else "storage", str(error))
         return self._acknowledge()
+
+    def _plan(self, handover: Handover) -> None:
+        """What may wait for the next flush to fill its chunk: that comes when it is due, or when the disk is free."""
+        next_ns = max(handover.next_ns, handover.handed_ns + self._lag_ms * NS_PER_MS)
+        self._since_ns = handover.oldest_ns if handover.oldest_ns >= 0 else handover.handed_ns
+        self._whole_before_ns = sys.maxsize if handover.whole else next_ns - HELD_NS
 
     def close(self) -> None:
         """Let go of all files; what is not attested is lost, as in a power cut."""
@@ -221,9 +234,8 @@ class Writer:
         opened = self._open
         if opened is None:
             return
-        opened.sealer.add(part.fragments, self._flushes)
-        has_video = any(track.track == "video" for track in opened.start.tracks)
-        whole = opened.sealer.seal(self._flushes - (1 if has_video else 0))
+        opened.sealer.add(part.fragments, self._since_ns)
+        whole = opened.sealer.seal(self._whole_before_ns)
         data = opened.sealer.taken()
         if data:
             self._write(opened, data)
@@ -235,7 +247,7 @@ class Writer:
         opened = self._open
         if opened is None:
             return
-        opened.sealer.add(part.fragments, self._flushes)
+        opened.sealer.add(part.fragments, self._since_ns)
         closing = opened.sealer.finish()
         self._write(opened, closing.data)
         self._disk.truncate(opened.file, closing.length)
@@ -305,10 +317,13 @@ class Writer:
             self._next_segment[opened.start.session] = opened.segment + 1
 
     def _with_private(self, draft: Draft) -> e.Entry:
-        if draft.private:
+        if not draft.private:
+            return draft.entry
+        try:
             private = seal_private(draft.private, self._identity.recipients, self._random)
-            return msgspec.structs.replace(draft.entry, private=private)
-        return draft.entry
+        except EvidenceError as error:
+            return self._ledger.made_now(refused(draft.entry, error))
+        return msgspec.structs.replace(draft.entry, private=private)
 
     def _acknowledge(self) -> Written:
         self._lag_ms = max(0, self._now_ns() - self._handed_ns) // NS_PER_MS

@@ -23,6 +23,9 @@ DEVICE_PROOF = "device.tlog-proof"
 EXCERPT = "excerpt.json"
 SUMS = "SHA256SUMS"
 README = "README.md"
+ASIDE = "aside"
+UNTOLD = ".untold"
+"""Ending of a file in ``aside/`` whose entry was not durable yet."""
 SEGMENTS = "segments"
 JOURNAL = "journal"
 
@@ -63,6 +66,8 @@ class Log:
     """One generation of the journal, as far as a signed checkpoint attests it."""
 
     origin: str = ""
+    number: int = 0
+    """Of the generation, by its folder; 0 in an export."""
     key: VerifierKey | None = None
     """The key whose signature the checkpoints bear; None where no checkpoint could be verified."""
     folder_key: VerifierKey | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.evidence import age
-from agent.evidence.entries import DEVICE_STREAM, Clock, Start
+from agent.evidence.entries import DEVICE_STREAM, Clock, DeviceCarry, SessionBegin, Start
 from agent.evidence.note import VerifierKey
 from agent.verify import accounting, anchors, chain, exported, media, spool
 from agent.verify.accounting import Account
@@ -243,8 +243,18 @@ def _name_problems(found: Found, known: list[Session]) -> Iterable[Problem]:
 
 
 def _may_be_new(name: str, evidence: Evidence, known: list[Session]) -> bool:
-    """A spool's newest file is created before the entry that names it: one such file is in progress."""
+    """A spool's newest file is created before the entry that names it: one such file is in progress.
+
+    Only in the open session, or as the first of the very next one: an older number belongs to entries that are gone.
+    """
     session, _, file = name.partition("/")
-    newest = known[-1] if known else None
-    is_open = newest is None or session > newest.id or (session == newest.id and newest.close is None)
-    return evidence.kind == "spool" and is_open and _SEGMENT_NAME.fullmatch(file) is not None
+    is_open = bool(known) and session == known[-1].id and known[-1].close is None
+    is_next = session == f"s{_next_session(evidence):06d}" and "_000000" in file
+    return evidence.kind == "spool" and (is_open or is_next) and _SEGMENT_NAME.fullmatch(file) is not None
+
+
+def _next_session(evidence: Evidence) -> int:
+    """The number that the device's next session gets, by the journal."""
+    entries = [line.entry for log in evidence.logs for line in log.lines]
+    begun = [entry.number + 1 for entry in entries if isinstance(entry, SessionBegin)]
+    return max([1, *begun, *(entry.next_session for entry in entries if isinstance(entry, DeviceCarry))])

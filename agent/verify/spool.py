@@ -11,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from agent.evidence import canonical, journal
-from agent.evidence.entries import JournalBegin
+from agent.evidence.entries import Aside, JournalBegin
 from agent.evidence.errors import EvidenceError
 from agent.evidence.note import VerifierKey, parse_vkey
 from agent.evidence.tree import Frontier
-from agent.verify.facts import DEVICE_KEY, JOURNAL, SEGMENTS, Evidence, Line, Log, Problem
+from agent.verify.facts import ASIDE, DEVICE_KEY, JOURNAL, SEGMENTS, UNTOLD, Evidence, Line, Log, Problem
 from agent.verify.files import NotPlain, plain_files, read_plain, read_small
 
 
@@ -44,7 +44,17 @@ def read_spool(root: Path, key: VerifierKey | None, wanted_sizes: frozenset[int]
     if not names:
         problems.append(Problem("no_checkpoint", JOURNAL))
     evidence.files = plain_files(root, SEGMENTS, problems)
+    problems += _aside_problems(root, evidence.logs)
     return evidence
+
+
+def _aside_problems(root: Path, logs: list[Log]) -> list[Problem]:
+    """Files in ``aside/`` that no entry tells of: a cut may have prevented it, or somebody hid evidence there."""
+    problems: list[Problem] = []
+    told = {line.entry.kept_as for log in logs for line in log.lines if isinstance(line.entry, Aside)}
+    names = plain_files(root, ASIDE, problems)
+    untold = sorted(name for name in names if name.removesuffix(UNTOLD) not in told)
+    return problems + [Problem("aside_untold", f"{ASIDE}/{name}") for name in untold]
 
 
 def _number(text: str) -> int:
@@ -88,7 +98,7 @@ def _read_log(
     sizes: frozenset[int],
     problems: list[Problem],
 ) -> Log:
-    log = Log(folder_key=folder_key(root, f"{JOURNAL}/{generation:04}/{DEVICE_KEY}", problems))
+    log = Log(number=generation, folder_key=folder_key(root, f"{JOURNAL}/{generation:04}/{DEVICE_KEY}", problems))
     reading = _Reading(root, log, sizes, problems)
     for name in sorted(names, key=lambda name: _number(Path(name).stem)):
         _read_file(reading, name, key)
@@ -99,7 +109,7 @@ def _read_log(
 
 def _read_file(reading: _Reading, name: str, key: VerifierKey | None) -> None:
     try:
-        data = read_plain(reading.root / name)
+        data = read_plain(reading.root / name, journal.MAX_FILE_BYTES)
     except NotPlain as error:
         reading.problems.append(Problem("not_plain", name, values={"why": str(error)}))
         return
@@ -176,8 +186,15 @@ def _judge_tail(reading: _Reading) -> None:
 
 
 def generation_problems(logs: list[Log]) -> list[Problem]:
-    """A new generation quotes the one before it: origin, and root where the size is the same."""
+    """A new generation quotes the one before it, which is there: origin, and root where the size is the same."""
     problems: list[Problem] = []
+    for log in logs:
+        folder = f"{JOURNAL}/{log.number:04}"
+        if log.number and log.origin and log.origin.rpartition("/")[2] != str(log.number):
+            problems.append(Problem("generation_moved", folder, values={"origin": log.origin}))
+    begun = logs[0].lines[0] if logs and logs[0].lines else None
+    if begun and isinstance(begun.entry, JournalBegin) and begun.entry.reason != "new":
+        problems.append(begun.problem("generation_missing", origin=logs[0].origin))
     for older, newer in pairwise(logs):
         first = newer.lines[0] if newer.lines else None
         begin = first.entry if first else None

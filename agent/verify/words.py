@@ -65,6 +65,24 @@ KINDS: dict[str, Kind] = {
     "generation_unlinked": Kind(
         _BYTES, "no", "The journal {origin} does not continue {previous}.", "日志 {origin} 未能接续 {previous}。"
     ),
+    "generation_moved": Kind(
+        _BYTES,
+        "no",
+        "The journal in {file} says that it is {origin}: it was copied or moved there.",
+        "{file} 中的日志自称 {origin}，属于复制或移动而来。",
+    ),
+    "generation_missing": Kind(
+        _MISSING,
+        "no",
+        "The journal {origin} goes on after one that was lost or damaged, and that one is not here: what it attested cannot be told.",
+        "日志 {origin} 接续一份已丢失或损坏的日志，而该日志不在此处：其所载内容无从得知。",
+    ),
+    "aside_untold": Kind(
+        _MISSING,
+        "unknown",
+        "No entry says what {file} is: a power cut prevented it and the device's next start tells it, or somebody put it there.",
+        "没有条目说明 {file} 的来历：或因断电未及记载（设备下次启动时补记），或被人放入。",
+    ),
     "journal_begin": Kind(_BYTES, "no", "The journal does not begin with its first entry.", "日志不是从首条目开始。"),
     "begin_key_differs": Kind(
         _BYTES,

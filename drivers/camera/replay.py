@@ -61,10 +61,11 @@ class Clip:
 
 
 class Replay:
-    """Plays ``file`` once or round and round."""
+    """Plays ``file`` once or round and round, from ``begins_ns`` on, or at once where that is past."""
 
-    def __init__(self, file: str, loop: bool, clock: Clock) -> None:
+    def __init__(self, file: str, loop: bool, clock: Clock, begins_ns: int = 0) -> None:
         self._path = Path(file)
+        self._begins_ns = begins_ns
         self._loop = loop
         self._clock = clock
 
@@ -74,7 +75,7 @@ class Replay:
         if clip.skipped:
             yield Log(f"the clip begins with {clip.skipped} pictures before its first key frame; they are left out")
         yield clip.parameters()
-        start_ns, played = self._clock.now_ns(), 0
+        start_ns, played = max(self._clock.now_ns(), self._begins_ns), 0
         while True:
             for packet in self._round(clip, start_ns, played):
                 self._clock.sleep_until_ns(packet.decode_ns + clip.ns(clip.lead))

@@ -23,6 +23,7 @@ from drivers.camera.scene import Scene
 from drivers.clock import SECOND_NS, Clock
 from drivers.errors import DriverError
 from drivers.glyphs import Luma
+from drivers.scenario import PREROLL_S
 from drivers.simulated_stamps import frame_ns
 
 CHINA_STANDARD_TIME_MIN = 480
@@ -39,7 +40,9 @@ class Options(CameraSection, kw_only=True, frozen=True, forbid_unknown_fields=Tr
 
 def make(options: Options, clock: Clock) -> Camera:
     """The camera that the options describe."""
-    return Replay(options.file, options.loop, clock) if options.file else SimulatedCamera(options, clock)
+    if not options.file:
+        return SimulatedCamera(options, clock)
+    return Replay(options.file, options.loop, clock, options.scenario_started_ns - round(PREROLL_S * SECOND_NS))
 
 
 class SimulatedCamera:
