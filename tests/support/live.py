@@ -5,8 +5,10 @@ and only watches: which packet reached the recorder's step when, and how long ea
 the return of the journal's sync. Packets carry their number, counted from CLOCK_BOOTTIME 0, over restarts too.
 """
 
+import contextlib
 import mmap
 import os
+import queue
 import random
 import struct
 import threading
@@ -199,17 +201,18 @@ class Feeder(threading.Thread):
         self._service, self._diet = service, diet
         self._sound = streams.Sound(0, size_bytes=diet.sound_bytes)
         self._ended = threading.Event()
-        self._fed_ns = boottime_ns() - diet.burst_s * NS_PER_S
+        self.burst_s = diet.burst_s
 
     def run(self) -> None:
+        fed_ns = boottime_ns() - self.burst_s * NS_PER_S
         if self._diet.frame_bytes:
             self._service.post(m.Heard("camera", streams.CAMERA))
         self._service.post(m.Heard("microphone", streams.MICROPHONE))
         while not self._ended.is_set():
             until_ns = boottime_ns()
-            for _, heard in streams.heard(self._fed_ns, until_ns, self._sound, self._diet.frame_bytes):
+            for _, heard in streams.heard(fed_ns, until_ns, self._sound, self._diet.frame_bytes):
                 self._service.post(heard)
-            self._fed_ns = until_ns
+            fed_ns = until_ns
             self._ended.wait(FEED_EVERY_S)
 
     def end(self) -> None:
@@ -242,8 +245,9 @@ class Live:
     def _run(self) -> None:
         self.status = self.service.run(lambda: None)
 
-    def begin(self) -> None:
-        """Start the threads and the packets."""
+    def begin(self, burst: bool = True) -> None:
+        """Start the threads and the packets; ``burst``: those with past stamps, too."""
+        self._feeder.burst_s *= burst
         self._runner.start()
         self._feeder.start()
 
@@ -263,9 +267,10 @@ class Live:
         """The next event of that name; those before it are forgotten."""
         until = time.monotonic() + timeout_s
         while (left := until - time.monotonic()) > 0:
-            found = self.events.get(timeout=left)
-            if found.name == event:
-                return found
+            with contextlib.suppress(queue.Empty):
+                found = self.events.get(timeout=left)
+                if found.name == event:
+                    return found
         raise TimeoutError(f"no event {event} within {timeout_s} s")
 
     def ask(self, ask: Callable[[Recorder], object]) -> object:

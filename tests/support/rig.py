@@ -93,6 +93,8 @@ class Rig:
             self.tell(m.Heard("camera", streams.CAMERA))
         if "microphone" in self.settings.sensors:
             self.new_microphone()
+        for message in recovered.unasked(self.now_ns):
+            self.tell(message)
         return recovered.done
 
     def new_microphone(self) -> None:

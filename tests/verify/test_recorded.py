@@ -134,7 +134,7 @@ def test_any_one_byte_changed_in_what_was_recorded_is_found(
     shutil.copytree(spool, tmp_path / "spool")
     path = draw.choice([path for path in sorted((tmp_path / "spool").rglob("*")) if is_attested(path)])
     data = bytearray(path.read_bytes())
-    at = draw.randrange(len(data))
+    at = draw.randrange(len(data.rstrip(b"\0")))  # behind the last line a live journal has reserved zeros
     data[at] ^= draw.randrange(1, 256)
     path.write_bytes(data)
     verdict = verify(tmp_path / "spool", options(rig)).json

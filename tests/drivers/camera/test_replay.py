@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from drivers import Log, Message
 from drivers.camera import CameraParameters, VideoPacket
 from drivers.child import make
 from drivers.errors import ClipEnded, ClipUnusable
+from drivers.scenario import PREROLL_S
 from tests.drivers import decoded
 
 FRAMES = 30
@@ -21,7 +23,8 @@ FRAMES = 30
 def encode(path: Path, codec: str = "libx264", rate: Fraction = Fraction(25), **options: str) -> Path:
     """A clip of moving noise."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate, options={"sc_threshold": "0", **options})
+        stream = container.add_stream(codec, rate, options={"sc_threshold": "0", **_spelled(options)})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         for number in range(FRAMES):
             picture = np.random.default_rng(number // 3).integers(0, 255, (96, 96), np.uint8)
@@ -31,8 +34,15 @@ def encode(path: Path, codec: str = "libx264", rate: Fraction = Fraction(25), **
     return path
 
 
+def _spelled(options: Mapping[str, str]) -> dict[str, str]:
+    """x264's own names: a Python keyword has no dash."""
+    return {
+        {"b_pyramid": "b-pyramid", "x264_params": "x264-params"}.get(name, name): text for name, text in options.items()
+    }
+
+
 def with_b_frames(path: Path) -> Path:
-    return encode(path, bf="3", g="10", **{"b-pyramid": "normal", "b_strategy": "0"})
+    return encode(path, bf="3", g="10", b_pyramid="normal", b_strategy="0")
 
 
 def replayed(path: Path, count: int, **options: object) -> list[Message]:
@@ -160,7 +170,7 @@ def test_pictures_before_the_first_key_frame_are_left_out_and_told(tmp_path: Pat
 
 
 def test_pictures_shown_before_the_first_key_frame_are_left_out_too(tmp_path: Path) -> None:
-    whole = encode(tmp_path / "whole.mp4", bf="2", g="12", b_strategy="0", **{"x264-params": "open-gop=1"})
+    whole = encode(tmp_path / "whole.mp4", bf="2", g="12", b_strategy="0", x264_params="open-gop=1")
     cut = remuxed(whole, tmp_path / "cut.mkv", first=5)
     parameters, *messages = (message for message in replayed(cut, 40) if not isinstance(message, Log))
     packets = decoded.video(messages)
@@ -208,7 +218,7 @@ def test_pictures_without_time_stamps_are_refused_with_the_command_that_helps(tm
 
 
 def test_only_pictures_that_decode_alone_are_called_key(tmp_path: Path) -> None:
-    path = encode(tmp_path / "clip.mp4", bf="2", g="12", b_strategy="0", **{"x264-params": "open-gop=1"})
+    path = encode(tmp_path / "clip.mp4", bf="2", g="12", b_strategy="0", x264_params="open-gop=1")
     with av.open(str(path)) as container:
         assert sum(packet.is_keyframe for packet in container.demux(video=0)) >= 1
     packets = decoded.video(replayed(path, 1 + FRAMES))
@@ -216,3 +226,13 @@ def test_only_pictures_that_decode_alone_are_called_key(tmp_path: Path) -> None:
     for name in ("closed.mp4", "closed.ts"):
         packets = decoded.video(replayed(encode(tmp_path / name, bf="2", g="12", b_strategy="0"), 1 + FRAMES))
         assert [number for number, packet in enumerate(packets) if packet.key] == [0, 12, 24]
+
+
+def test_a_clip_begins_shortly_before_the_story_does_and_at_once_when_that_is_past(tmp_path: Path) -> None:
+    path, preroll_ns = encode(tmp_path / "clip.mp4"), round(PREROLL_S * 10**9)
+    for begins_ns, expected_ns in (
+        (decoded.NOW_NS + 5 * 10**9, decoded.NOW_NS + 5 * 10**9),
+        (decoded.NOW_NS - 10**9, decoded.NOW_NS),
+    ):
+        packets = decoded.video(replayed(path, 3, scenario_started_ns=begins_ns + preroll_ns))
+        assert packets[0].capture_ns == expected_ns

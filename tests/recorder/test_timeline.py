@@ -1,0 +1,79 @@
+"""Ticks tile for any stamps, and no stamp drifts away from its moment."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.recorder.fragmenter import TOLERANCE_NS
+from agent.recorder.timeline import NS_PER_S, Placed, SessionTime, TrackClock
+
+RATE = 48_000
+NOMINAL = 1024
+LENGTH_NS = NOMINAL * NS_PER_S // RATE
+TOLERANCE_TICKS = TOLERANCE_NS * RATE // NS_PER_S
+TIME = SessionTime(from_us=100_000_000)
+steps = st.lists(st.integers(-3 * LENGTH_NS, 20 * LENGTH_NS) | st.just(LENGTH_NS), min_size=1, max_size=60)
+
+
+def clock() -> TrackClock:
+    return TrackClock(RATE, 1024, TOLERANCE_TICKS)
+
+
+def place_all(moments_ns: list[int]) -> list[tuple[int, Placed]]:
+    """(moment, place) of the samples that were placed."""
+    track = clock()
+    placed = ((ns, track.place(TIME, ns, NOMINAL)) for ns in moments_ns)
+    return [(ns, at) for ns, at in placed if at is not None]
+
+
+def moments(steps_ns: list[int]) -> list[int]:
+    at, found = 100 * NS_PER_S, []
+    for step in steps_ns:
+        found.append(at)
+        at += step
+    return found
+
+
+@given(steps)
+def test_each_start_is_the_previous_start_plus_its_duration_plus_the_hole_that_is_told(steps_ns: list[int]) -> None:
+    placed = place_all(moments(steps_ns))
+    for (_, before), (_, after) in itertools.pairwise(placed):
+        assert after.tick == before.tick + before.duration + after.jump_ticks
+        assert before.duration > 0
+        assert after.jump_ticks >= 0
+
+
+@given(steps)
+def test_no_start_is_further_from_its_moment_than_the_tolerance(steps_ns: list[int]) -> None:
+    for moment_ns, at in place_all(moments(steps_ns)):
+        told_ns = (at.tick - 1024) * NS_PER_S // RATE + 100 * NS_PER_S
+        assert abs(told_ns - moment_ns) <= TOLERANCE_NS + NS_PER_S // RATE
+
+
+@given(st.integers(-300, 300))
+def test_a_clock_that_runs_off_changes_durations_and_never_the_offset(ppm: int) -> None:
+    length_ns = LENGTH_NS * (1_000_000 + ppm) // 1_000_000
+    count = 3 * 3600 * NS_PER_S // LENGTH_NS // 40
+    placed = place_all([100 * NS_PER_S + i * length_ns * 40 // 40 for i in range(count)])
+    assert len(placed) == count
+    last_ns, last = placed[-1]
+    assert all(at.jump_ticks == 0 for _, at in placed)
+    assert abs((last.tick - 1024) * NS_PER_S // RATE - (last_ns - 100 * NS_PER_S)) < 2 * NS_PER_S // 1000
+
+
+def test_a_doubled_sample_is_left_out() -> None:
+    track = clock()
+    assert track.place(TIME, 110 * NS_PER_S, NOMINAL) is not None
+    assert track.place(TIME, 120 * NS_PER_S, NOMINAL) is not None
+    assert track.place(TIME, 110 * NS_PER_S, NOMINAL) is None
+
+
+def test_what_lies_before_the_session_is_left_out_and_not_moved_to_its_start() -> None:
+    assert clock().place(TIME, 99 * NS_PER_S, NOMINAL) is None
+
+
+def test_time_goes_on_over_boots_by_the_shift() -> None:
+    second = SessionTime(from_us=7_000_000, shift_us=40_000_000)
+    assert second.ticks(7 * NS_PER_S, 90_000) == 40 * 90_000
+    assert second.ticks(8 * NS_PER_S, 90_000) == 41 * 90_000
