@@ -256,7 +256,14 @@ def _trak(
 
 
 def fragment(sequence: int, runs: Sequence[Run], fixes: Sequence[PositionFix] = ()) -> bytes:
-    """``emsg`` boxes, one ``moof`` with all runs, one ``mdat`` with their samples in the same order.
+    """The bytes of ``fragment_parts``."""
+    return b"".join(fragment_parts(sequence, runs, fixes))
+
+
+def fragment_parts(sequence: int, runs: Sequence[Run], fixes: Sequence[PositionFix] = ()) -> list[bytes]:
+    """``emsg`` boxes, one ``moof`` with all runs, one ``mdat`` with their samples in the same order, in parts.
+
+    The samples' bytes are not copied: what is joined once, where it is sealed, need not be joined here.
 
     Raises Mp4Unwritable for an empty run or a number out of range; nothing is rounded or wrapped.
     """
@@ -279,7 +286,7 @@ def fragment(sequence: int, runs: Sequence[Run], fixes: Sequence[PositionFix] = 
         parts.append(_BOX.pack(data_offset - moof_bytes, b"mdat"))
     except struct.error as error:
         raise Mp4Unwritable(f"a number does not fit fragment {sequence} ({error}); check ticks and durations") from None
-    return b"".join(parts + payload)
+    return parts + payload
 
 
 def _sample_table(run: Run) -> tuple[int, bytes]:

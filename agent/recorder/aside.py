@@ -48,7 +48,7 @@ class AsideFolder:
         tail, kept = self._disk.read(path, offset), self._free_name(path)
         self._disk.make_folder(spool.ASIDE)
         file = self._disk.create(f"{spool.ASIDE}/{kept}{UNTOLD}")
-        self._disk.write(file, 0, tail)
+        self._disk.write(file, 0, [tail])
         self._disk.sync(file)
         self._disk.close(file)
         self._disk.sync_folder(spool.ASIDE)

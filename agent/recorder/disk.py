@@ -8,6 +8,7 @@ Leaves to others: what to write when (``writer``), and what a cut leaves behind 
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,8 +22,8 @@ class Disk(Protocol):
     def open(self, path: str) -> int:
         """Open an existing file for writing."""
 
-    def write(self, file: int, offset: int, data: bytes) -> None:
-        """Write all of ``data`` at ``offset``, or raise."""
+    def write(self, file: int, offset: int, pieces: Sequence[bytes]) -> None:
+        """Write all pieces, one behind the other, at ``offset``, or raise."""
 
     def extend(self, file: int, offset: int, length: int) -> None:
         """Reserve ``length`` bytes from ``offset`` on; they read as zeros."""
@@ -73,10 +74,11 @@ class FolderDisk:
     def open(self, path: str) -> int:
         return os.open(self._path(path), os.O_RDWR | os.O_CLOEXEC)
 
-    def write(self, file: int, offset: int, data: bytes) -> None:
-        done = os.pwrite(file, data, offset)
-        while done < len(data):
-            done += os.pwrite(file, data[done:], offset + done)
+    def write(self, file: int, offset: int, pieces: Sequence[bytes]) -> None:
+        done, length = os.pwritev(file, pieces, offset), sum(map(len, pieces))
+        while done < length:  # rare: a signal, or a disk that is nearly full
+            rest = b"".join(pieces)[done:]
+            done += os.pwrite(file, rest, offset + done)
 
     def extend(self, file: int, offset: int, length: int) -> None:
         os.posix_fallocate(file, offset, length)

@@ -240,7 +240,7 @@ def write_key(disk: Disk, folder: str, key: VerifierKey) -> None:
     if VKEY in disk.names(folder):
         disk.unlink(f"{folder}/{VKEY}")
     file = disk.create(f"{folder}/{VKEY}")
-    disk.write(file, 0, f"{key.line()}\n".encode())
+    disk.write(file, 0, [f"{key.line()}\n".encode()])
     disk.sync(file)
     disk.close(file)
     disk.sync_folder(folder)

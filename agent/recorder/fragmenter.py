@@ -195,12 +195,12 @@ class Fragmenter:
         tracks = [track for track in (group.video, group.sound) if track]
         runs = [_run(track) for track in tracks]
         fixes, self._fixes = self._fixes, []
-        data = mp4.fragment(self._sequence, runs, fixes)
+        parts = mp4.fragment_parts(self._sequence, runs, fixes)
         if group.sound:
             self._sound_epoch = group.sound[-1].packet.epoch
         fragment = MediaFragment(
             session=self._session,
-            data=data,
+            parts=parts,
             spans=[_span(track) for track in tracks],
             key=group.video[0].packet.key if group.video else sound_may_begin,
             fix=bool(fixes),

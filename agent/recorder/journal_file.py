@@ -110,7 +110,7 @@ class JournalFile:
         length = len(self._frozen)
         ahead = bytes(AHEAD_BYTES) if self._offset + length > self._length else b""
         try:
-            self._disk.write(self._file, self._offset, self._frozen + ahead)
+            self._disk.write(self._file, self._offset, [self._frozen, ahead] if ahead else [self._frozen])
             self._disk.sync(self._file)
         except OSError:
             self._leave()
@@ -137,7 +137,7 @@ class JournalFile:
         self._disk.make_folder(spool.journal_folder(self._generation))
         file = self._disk.create(path)
         try:
-            self._disk.write(file, 0, lines)
+            self._disk.write(file, 0, [lines])
             self._disk.sync(file)
             self._disk.sync_folder(spool.journal_folder(self._generation))
         except OSError:

@@ -43,7 +43,8 @@ class MediaFragment(Struct):
     """One moof and its mdat (with the emsg boxes before), and what lies in it."""
 
     session: str
-    data: bytes
+    parts: list[bytes]
+    """Its bytes, as ``mp4.fragment_parts`` gives them."""
     spans: list[TrackSpan]
     key: bool
     """A decoder can begin here: the first video sample is a key frame, or there is no video."""

@@ -22,6 +22,8 @@ class Group:
     """The fragments of one flush: where they end, their hash so far, what lies in them."""
 
     digest: "hashlib._Hash"
+    """Over what is sealed of it."""
+    start: int
     end: int
     since_ns: int
     """Its oldest media is on the device, and not durable, since then."""
@@ -39,9 +41,9 @@ class Whole:
 
 @dataclass(slots=True)
 class Closing:
-    """The end of a file: the last chunk, and the facts of ``segment.close``."""
+    """The end of a file: the last chunks, and the facts of ``segment.close``."""
 
-    data: bytes
+    data: list[bytes]
     whole: list[Whole]
     final_length: int
     final_sha256: bytes
@@ -57,7 +59,8 @@ class Sealer:
         self._chunks = age.ChunkSealer(key)
         self._sealed_sha = hashlib.sha256(header)
         self._out = [header]
-        self._held = [init]
+        self._held: list[bytes | memoryview] = [init]
+        """Plaintext that is not sealed yet, in parts: each byte is copied once, into its chunk."""
         self._held_bytes = len(init)
         self.sealed = len(header)
         self.end = len(init)
@@ -68,17 +71,17 @@ class Sealer:
         ends: dict[str, int] = {}
         for fragment in fragments:
             if not ends or any(ends.get(span.track, span.tick) != span.tick for span in fragment.spans):
-                self.groups.append(Group(hashlib.sha256(), self.end, since_ns))
+                self.groups.append(Group(hashlib.sha256(), self.end, self.end, since_ns))
                 ends = {}
             self.groups[-1].fragments.append(fragment)
-            self._extend(self.groups[-1], fragment.data)
+            self._extend(self.groups[-1], fragment.parts)
             ends.update((span.track, span.end_tick) for span in fragment.spans)
 
     def seal(self, before_ns: int) -> list[Whole]:
         """Seal whole chunks; where media that waits since before ``before_ns`` is left, make all whole by padding."""
         whole = self._seal_chunks()
         if any(group.since_ns < before_ns for group in self.groups):
-            self._extend(self.groups[-1], mp4.free_box(mp4.padding_for(self.end)))
+            self._extend(self.groups[-1], [mp4.free_box(mp4.padding_for(self.end))])
             whole += self._seal_chunks()
         return whole
 
@@ -86,49 +89,65 @@ class Sealer:
         """Seal what is left, ended by a ``free`` box, so that the last chunk is never empty."""
         whole = self._seal_chunks()
         free = mp4.free_box(8)
-        held = b"".join([*self._held, free])
-        if len(held) > age.CHUNK_BYTES:
-            whole += self._take(held[: age.CHUNK_BYTES], last=False)
-            held = held[age.CHUNK_BYTES :]
-        attested_groups, self.groups = self.groups, []
-        self._append(self._chunks.seal(held, last=True))
+        self._held.append(free)
+        self._held_bytes += len(free)
+        if self._held_bytes > age.CHUNK_BYTES:
+            whole += self._take(self._next_chunk(), last=False)
+        attested_groups = self.groups
+        self._take(b"".join(self._held), last=True)
+        self.groups = []
         sha = self._sealed_sha.digest()
         whole += [Whole(group, self.sealed, sha) for group in attested_groups]
         return Closing(self.taken(), whole, len(free), hashlib.sha256(free).digest(), self.sealed, sha)
 
-    def taken(self) -> bytes:
-        """Sealed bytes since the last call, to be written where the last ones ended."""
-        out, self._out = b"".join(self._out), []
+    def taken(self) -> list[bytes]:
+        """Sealed chunks since the last call, to be written where the last ones ended."""
+        out, self._out = self._out, []
         return out
 
-    def _extend(self, group: Group, data: bytes) -> None:
-        group.digest.update(data)
-        self._held.append(data)
-        self._held_bytes += len(data)
-        self.end += len(data)
+    def _extend(self, group: Group, parts: Sequence[bytes]) -> None:
+        self._held += parts
+        length = sum(map(len, parts))
+        self._held_bytes += length
+        self.end += length
         group.end = self.end
 
     def _seal_chunks(self) -> list[Whole]:
-        if self._held_bytes < age.CHUNK_BYTES:
-            return []
-        held = memoryview(b"".join(self._held))
         whole: list[Whole] = []
-        offset = 0
-        while len(held) - offset >= age.CHUNK_BYTES:
-            whole += self._take(held[offset : offset + age.CHUNK_BYTES], last=False)
-            offset += age.CHUNK_BYTES
-        rest = bytes(held[offset:])
-        self._held, self._held_bytes = [rest], len(rest)
+        while self._held_bytes >= age.CHUNK_BYTES:
+            whole += self._take(self._next_chunk(), last=False)
         return whole
 
-    def _take(self, chunk: bytes | memoryview, last: bool) -> list[Whole]:
+    def _next_chunk(self) -> bytes:
+        """The oldest 64 KiB of what is held."""
+        held, pieces, needed = self._held, list[bytes | memoryview](), age.CHUNK_BYTES
+        while needed:
+            part = held[len(pieces)]
+            if len(part) > needed:
+                held[len(pieces)] = memoryview(part)[needed:]
+                pieces.append(memoryview(part)[:needed])
+                del held[: len(pieces) - 1]
+                break
+            pieces.append(part)
+            needed -= len(part)
+        else:
+            del held[: len(pieces)]
+        self._held_bytes -= age.CHUNK_BYTES
+        return b"".join(pieces)
+
+    def _take(self, chunk: bytes, last: bool) -> list[Whole]:
+        """Hash, seal, hash: while the chunk is in the processor's cache."""
+        at = self._chunks.counter * age.CHUNK_BYTES
+        for group in self.groups:
+            first, end = max(0, group.start - at), min(len(chunk), group.end - at)
+            if first < end:
+                group.digest.update(memoryview(chunk)[first:end])
         self._append(self._chunks.seal(chunk, last=last))
-        covered = self._chunks.counter * age.CHUNK_BYTES
-        ready = 0
+        covered, ready = at + len(chunk), 0
         while ready < len(self.groups) and self.groups[ready].end <= covered:
             ready += 1
         done, self.groups = self.groups[:ready], self.groups[ready:]
-        return [Whole(group, self.sealed, self._sealed_sha.digest()) for group in done]
+        return [Whole(group, self.sealed, self._sealed_sha.digest()) for group in done] if done else []
 
     def _append(self, sealed: bytes) -> None:
         self._sealed_sha.update(sealed)

@@ -259,13 +259,14 @@ class Writer:
             self._disk.close(opened.file)
         self._name(opened)
 
-    def _write(self, opened: _OpenFile, data: bytes) -> None:
-        end = opened.written + len(data)
+    def _write(self, opened: _OpenFile, chunks: Sequence[bytes]) -> None:
+        length = sum(map(len, chunks))
+        end = opened.written + length
         if end > opened.reserved > 0:
             self._reserve(opened, max(EXTEND_BYTES, end - opened.reserved))
-        self._disk.write(opened.file, opened.written, data)
+        self._disk.write(opened.file, opened.written, chunks)
         opened.written = end
-        self._bytes_written += len(data)
+        self._bytes_written += length
 
     def _reserve(self, opened: _OpenFile, length: int) -> None:
         """Reserving spares the card (design, storage); where it fails, the write itself decides."""

@@ -1,5 +1,7 @@
 """A disk that keeps nothing but the sequence of calls, for the floor to do again."""
 
+from collections.abc import Sequence
+
 from agent.recorder.spool import SEGMENTS
 
 Call = tuple[str | int, ...]
@@ -23,8 +25,8 @@ class TracingDisk:
     def open(self, path: str) -> int:
         raise FileNotFoundError(path)
 
-    def write(self, file: int, offset: int, data: bytes) -> None:
-        self.calls.append(("seal" if file in self._segments else "write", file, offset, len(data)))
+    def write(self, file: int, offset: int, pieces: Sequence[bytes]) -> None:
+        self.calls.append(("seal" if file in self._segments else "write", file, offset, sum(map(len, pieces))))
 
     def extend(self, file: int, offset: int, length: int) -> None:
         self.calls.append(("extend", file, offset, length))

@@ -29,6 +29,7 @@ PLAY = """async ({codecs, parts, at, expected}) => {
   const once = (target, name) => new Promise((good, bad) => {
     target.addEventListener(name, good, {once: true});
     video.addEventListener('error', () => bad(new Error(video.error.message)), {once: true});
+    setTimeout(() => bad(new Error(`no ${name} in 30 s at ${video.currentTime}, state ${video.readyState}`)), 30000);
   });
   await once(source, 'sourceopen');
   const buffer = source.addSourceBuffer(type);
@@ -60,7 +61,9 @@ PLAY = """async ({codecs, parts, at, expected}) => {
     numbers.push(numberShown());
     sizes.push([video.videoWidth, video.videoHeight]);
   }
-  await video.play();
+  const playing = once(video, 'playing');
+  video.play();
+  await playing;
   await new Promise(wait => setTimeout(wait, 100));
   return {error: video.error && video.error.message, buffered, numbers, sizes};
 }"""

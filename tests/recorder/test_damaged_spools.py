@@ -341,9 +341,9 @@ def strays(disk: SimDisk) -> None:
     """A torn tail, and a file that no entry names."""
     log = max(name for name in disk.names("journal/0001") if name.endswith(".log"))
     file = disk.open(f"journal/0001/{log}")
-    disk.write(file, disk.size(f"journal/0001/{log}"), b'{"half')
+    disk.write(file, disk.size(f"journal/0001/{log}"), [b'{"half'])
     stray = disk.create("segments/s000001/D1_0_20260101000000_000009.mp4.age")
-    disk.write(stray, 0, b"made in the moment of the cut")
+    disk.write(stray, 0, [b"made in the moment of the cut"])
     for one in (file, stray):
         disk.sync(one)
         disk.close(one)

@@ -19,7 +19,7 @@ def start(session: str) -> SegmentStart:
 
 def fragment(session: str, first_us: int, key: bool) -> MediaFragment:
     span = TrackSpan(track="video", tick=0, end_tick=1, count=5, first_us=first_us, last_us=first_us + PIECE_US)
-    return MediaFragment(session, b"x", [span], key, False, "none", 0)
+    return MediaFragment(session, [b"x"], [span], key, False, "none", 0)
 
 
 def told(hole: Hole) -> list[Item]:

@@ -154,7 +154,7 @@ def test_a_kill_after_any_call_is_recovered(recorded: Watched) -> None:
         killed = SimDisk()
         for path, data in disk.files().items():
             killed.make_folder(path.rpartition("/")[0] or "segments")
-            killed.write(killed.create(path), 0, data)
+            killed.write(killed.create(path), 0, [data])
         recover(killed, rebooted=False, seed=number)
 
 

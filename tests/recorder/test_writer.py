@@ -157,11 +157,11 @@ def test_after_a_failed_journal_sync_the_very_same_lines_stand_in_a_new_file(tmp
     assert newer.header is not None
     first = newer.header.first
     written = [
-        bytes(str_or_bytes)
+        b"".join(pieces)
         for name, arguments in (disk.calls or [])[asked:]
         if name == "write" and disk.paths.get(int(str(arguments[0])), "").endswith(seen.journal_names[0][8:])
-        for str_or_bytes in [arguments[2]]
-        if isinstance(str_or_bytes, bytes)
+        for pieces in [arguments[2]]
+        if isinstance(pieces, list)
     ]
     failed = written[-1].rstrip(b"\0").splitlines()
     again = seen.files[seen.journal_names[1]].splitlines()[2:]

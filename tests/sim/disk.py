@@ -14,7 +14,7 @@ Rules of the model, all of them on the pessimistic side of real file systems:
 import errno
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -132,14 +132,15 @@ class SimDisk:
         self._called("open", path)
         return self._handle(self._file(path))
 
-    def write(self, file: int, offset: int, data: bytes) -> None:
+    def write(self, file: int, offset: int, pieces: Sequence[bytes]) -> None:
+        data = b"".join(pieces)
         try:
-            self._called("write", file, offset, bytes(data))
+            self._called("write", file, offset, [data])
         except _ShortWrite as error:
             part = data[: self._rng.randrange(len(data) + 1)]
-            self._change(file, _Change(offset, bytes(part)))
+            self._change(file, _Change(offset, part))
             raise OSError(errno.ENOSPC, "only a part could be written") from error
-        self._change(file, _Change(offset, bytes(data)))
+        self._change(file, _Change(offset, data))
 
     def extend(self, file: int, offset: int, length: int) -> None:
         self._called("extend", file, offset, length)

@@ -14,7 +14,7 @@ def with_file(data: bytes) -> tuple[SimDisk, int]:
     disk = SimDisk()
     disk.make_folder("f")
     file = disk.create("f/a")
-    disk.write(file, 0, data)
+    disk.write(file, 0, [data])
     disk.sync(file)
     disk.sync_folder("f")
     return disk, file
@@ -23,7 +23,7 @@ def with_file(data: bytes) -> tuple[SimDisk, int]:
 @given(st.integers(0, 1 << 32))
 def test_what_was_synced_survives_every_cut(seed: int) -> None:
     disk, file = with_file(b"abc")
-    disk.write(file, 3, b"unsynced")
+    disk.write(file, 3, [b"unsynced"])
     assert disk.cut(seed).read("f/a")[:3] == b"abc"
     assert disk.read("f/a") == b"abcunsynced"
 
@@ -38,7 +38,7 @@ def outcomes(disk: SimDisk) -> set[bytes | None]:
 
 def test_an_unsynced_write_is_lost_kept_or_torn() -> None:
     disk, file = with_file(b"")
-    disk.write(file, 0, b"xyz")
+    disk.write(file, 0, [b"xyz"])
     assert outcomes(disk) == {b"", b"x", b"xy", b"xyz"}
 
 
@@ -52,7 +52,7 @@ def test_a_name_is_durable_only_after_its_folder_was_synced() -> None:
     disk = SimDisk()
     disk.make_folder("f")
     file = disk.create("f/a")
-    disk.write(file, 0, b"a")
+    disk.write(file, 0, [b"a"])
     disk.sync(file)
     assert outcomes(disk) == {None, b"a"}
     disk.sync_folder("f")
@@ -79,12 +79,12 @@ def test_a_removed_file_may_come_back_until_its_folder_was_synced() -> None:
 def test_the_calls_that_are_told_to_fail_fail_and_no_others(kind: str, code: int) -> None:
     disk, file = with_file(b"")
     disk.break_at(Fault("EIO" if kind == "EIO" else "ENOSPC", 1, 2))
-    disk.write(file, 0, b"1")
+    disk.write(file, 0, [b"1"])
     for _ in range(2):
         with pytest.raises(OSError) as raised:
-            disk.write(file, 1, b"2")
+            disk.write(file, 1, [b"2"])
         assert raised.value.errno == code
-    disk.write(file, 1, b"3")
+    disk.write(file, 1, [b"3"])
     assert disk.read("f/a") == b"13"
 
 
@@ -92,7 +92,7 @@ def test_a_short_write_puts_down_a_part_and_finds_the_disk_full() -> None:
     disk, file = with_file(b"")
     disk.break_at(Fault("short", 0))
     with pytest.raises(OSError) as raised:
-        disk.write(file, 0, b"abcdef")
+        disk.write(file, 0, [b"abcdef"])
     assert raised.value.errno == errno.ENOSPC
     assert b"abcdef".startswith(disk.read("f/a"))
 
@@ -104,7 +104,7 @@ def test_a_failed_sync_may_lose_what_it_was_to_save_for_good() -> None:
         disk.make_folder("f")
         file = disk.create("f/a")
         disk.sync_folder("f")
-        disk.write(file, 0, b"a")
+        disk.write(file, 0, [b"a"])
         disk.break_at(Fault("EIO", 0))
         with pytest.raises(OSError):
             disk.sync(file)
@@ -118,7 +118,7 @@ def test_a_recorded_sequence_gives_the_same_disk_again() -> None:
     disk.make_folder("f")
     file = disk.create("f/a")
     disk.extend(file, 0, 8)
-    disk.write(file, 2, b"ab")
+    disk.write(file, 2, [b"ab"])
     disk.truncate(file, 4)
     disk.sync(file)
     again = SimDisk()
@@ -132,5 +132,5 @@ def test_death_is_no_error_that_anybody_handles() -> None:
     disk, file = with_file(b"")
     disk.die_at = disk.count
     with pytest.raises(Died):
-        disk.write(file, 0, b"a")
+        disk.write(file, 0, [b"a"])
     assert not isinstance(Died(), Exception)
