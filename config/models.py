@@ -204,6 +204,16 @@ class Record(Section, kw_only=True, frozen=True, forbid_unknown_fields=True):
             le=86_400,
         ),
     ] = 1800
+    silent_ms: Annotated[
+        int,
+        about(
+            "ms",
+            "A camera or microphone that sends nothing for so long is an interruption (R8): drivers give no error when "
+            "they hang. Pictures come every 40 ms; below 1000 a busy machine would be taken for a broken sensor.",
+            ge=1000,
+            le=10_000,
+        ),
+    ] = 2000
     required_tracks: Annotated[
         tuple[Track, ...],
         about("", "Tracks of which every moment is accounted for (R8, R11: picture and sound together)."),

@@ -59,7 +59,7 @@ class Checkpoint:
     def text(self) -> str:
         """The note text that is signed: three lines and one for each extension."""
         head = f"{self.origin}\n{self.size}\n{encode_base64(self.root)}\n"
-        return head + "".join([f"{line}\n" for line in self.extensions])
+        return head + "".join([f"{line}\n" for line in self.extensions]) if self.extensions else head
 
 
 def parse_checkpoint(text: str) -> Checkpoint:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 import msgspec
 
@@ -128,12 +128,21 @@ class Sample(msgspec.Struct, gc=False):
     """Composition offset: presentation minus decode time, before the edit list."""
 
 
+class SampleLike(Protocol):
+    """Whatever has what a Sample has."""
+
+    data: bytes
+    duration: int
+    key: bool
+    offset: int
+
+
 class Run(msgspec.Struct):
     """Samples of one track without a gap, the first at decode time ``tick``."""
 
     track_id: int
     tick: int
-    samples: list[Sample]
+    samples: Sequence[SampleLike]
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,21 +304,30 @@ def _sample_table(run: Run) -> tuple[int, bytes]:
     default = _DEFAULT_FLAGS.get(run.track_id)
     if default is None or not samples:
         raise Mp4Unwritable(f"a run of track {run.track_id} with {len(samples)} samples; tracks are 1 and 2, not empty")
-    flags, first = _TRUN_BASE, b""
+    flags, row, first = _TRUN_BASE, _ROW, b""
     keys = [sample.key for sample in samples]
+    offsets = [sample.offset for sample in samples]
+    columns = [[sample.duration for sample in samples], [len(sample.data) for sample in samples]]
     each_flags = True in keys[1:] if run.track_id == VIDEO_TRACK else False in keys
-    if not each_flags and default == _NON_KEY and keys[0]:
-        flags, first = flags | _TRUN_FIRST_FLAGS, _KEY_WORD
-    if not each_flags and not any(sample.offset for sample in samples):
-        numbers = [number for sample in samples for number in (sample.duration, len(sample.data))]
-        return flags, first + struct.pack(f">{len(numbers)}I", *numbers)
-    flags |= (_TRUN_FLAGS if each_flags else 0) | _TRUN_OFFSETS
-    row = _ROW_ALL if each_flags else _ROW_OFFSETS
-    rows = [first]
-    for sample in samples:
-        marks = (_KEY if sample.key else _NON_KEY,) if each_flags else ()
-        rows.append(row.pack(sample.duration, len(sample.data), *marks, sample.offset))
-    return flags, b"".join(rows)
+    if each_flags:
+        flags, row = flags | _TRUN_FLAGS | _TRUN_OFFSETS, _ROW_ALL
+        columns += [[_KEY if key else _NON_KEY for key in keys], offsets]
+    else:
+        if default == _NON_KEY and keys[0]:
+            flags, first = flags | _TRUN_FIRST_FLAGS, _KEY_WORD
+        if any(offsets):
+            flags, row = flags | _TRUN_OFFSETS, _ROW_OFFSETS
+            columns.append(offsets)
+    return flags, first + _rows(columns, row)
+
+
+def _rows(columns: list[list[int]], row: struct.Struct) -> bytes:
+    """A ``trun``'s table, packed at once."""
+    width, count = len(columns), len(columns[0])
+    numbers = [0] * (width * count)
+    for at, column in enumerate(columns):
+        numbers[at::width] = column
+    return struct.pack(">" + row.format[1:] * count, *numbers)
 
 
 class _Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

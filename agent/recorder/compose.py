@@ -112,6 +112,8 @@ def settings_of(config: Config) -> Settings:
         sensors=frozenset(sensors_of(config)),
         items_sha256=items_sha256(),
         config_sha256=config.sha256,
+        silent_ms=record.silent_ms,
+        position_silent_ms=record.silent_ms + 3000 * (config.position.interval_s if config.position else 1),
     )
 
 

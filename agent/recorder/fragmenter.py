@@ -8,13 +8,12 @@ Leaves to others: which segment a fragment goes into, and what a hole between tw
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from msgspec import Struct
-
 from agent.evidence import mp4
-from agent.evidence.entries import Accuracy, MediaTrack, TrackFormat, TrackSpan
+from agent.evidence.entries import Accuracy, MediaTrack, TrackSpan
+from agent.recorder.formats import NOT_KNOWN, Formats
 from agent.recorder.messages import MediaFragment
 from agent.recorder.ring import Packet
-from agent.recorder.timeline import NS_PER_S, NS_PER_US, Placed, SessionTime, TrackClock
+from agent.recorder.timeline import NS_PER_S, NS_PER_US, SessionTime, TrackClock
 from drivers.position import Fix
 
 FRAGMENT_NS = 200_000_000
@@ -26,36 +25,6 @@ MOST_HELD_NS = 1_200_000_000
 FINE_ACCURACY_MM = 20_000
 """Position within 20 m counts as fine: enough to say which building."""
 TRACK_IDS = {"video": mp4.VIDEO_TRACK, "sound": mp4.SOUND_TRACK}
-
-
-@dataclass(frozen=True, slots=True)
-class Formats:
-    """How both tracks are coded, and by which encoders (epochs)."""
-
-    video: mp4.VideoConfig | None = None
-    sound: mp4.SoundConfig | None = None
-    video_epoch: int = 0
-    sound_epoch: int = 0
-
-    def same_coding(self, other: "Formats") -> bool:
-        """True where one init serves both."""
-        return self.video == other.video and self.sound == other.sound
-
-    def init(self) -> bytes:
-        """The init segment."""
-        return mp4.init_segment(self.video, self.sound)
-
-    def tracks(self) -> list[TrackFormat]:
-        """As ``segment.open`` tells it."""
-        configs: list[tuple[MediaTrack, mp4.VideoConfig | mp4.SoundConfig | None]] = [
-            ("video", self.video),
-            ("sound", self.sound),
-        ]
-        return [
-            TrackFormat(track=track, codec=c.codec, timescale=c.timescale, shift_ticks=c.shift_ticks)
-            for track, c in configs
-            if c is not None
-        ]
 
 
 @dataclass(slots=True)
@@ -76,20 +45,12 @@ class Built:
     first_ns: int
 
 
-class _Placed(Struct, gc=False):
-    """A packet with its place."""
-
-    packet: Packet
-    at: Placed
-    formats: Formats
-
-
 @dataclass(slots=True)
 class _Group:
     """What becomes one fragment."""
 
-    video: list[_Placed] = field(default_factory=list)
-    sound: list[_Placed] = field(default_factory=list)
+    video: list[Packet] = field(default_factory=list)
+    sound: list[Packet] = field(default_factory=list)
 
 
 class Fragmenter:
@@ -100,9 +61,12 @@ class Fragmenter:
         self.time = time
         self._clocks: dict[str, TrackClock] = {}
         self._configs: dict[str, mp4.VideoConfig | mp4.SoundConfig] = {}
+        self._formats = NOT_KNOWN
+        self._reorder_ns = 0
+        """By how much a picture is shown later than it is decoded, at least (B-frames)."""
         self._ends = dict(ends)
         self._sequence = 0
-        self._waiting: dict[str, list[_Placed]] = {"video": [], "sound": []}
+        self._waiting: dict[str, list[Packet]] = {"video": [], "sound": []}
         self._fixes: list[mp4.PositionFix] = []
         self._last_accuracy: Accuracy = "none"
         self.last_ns: dict[str, int] = {}
@@ -116,27 +80,32 @@ class Fragmenter:
         """Pictures before the first key frame show nothing to anybody."""
 
     def add(self, packet: Packet, formats: Formats) -> tuple[bool, Hole | None]:
-        """Place a packet: whether it was (late and doubled ones are left out), and the hole before it."""
-        track, length_ns = packet.track, packet.duration_ns
-        config = formats.video if track == "video" else formats.sound
-        assert config is not None, "parameters come before packets"
-        if self._configs.get(track) is not config:
-            self._take_config(track, config)
-        clock = self._clocks[track]
-        if track == "video" and not (self._has_key or packet.key):
+        """Place a packet: whether it was (late and doubled ones are left out), and the hole before it.
+
+        It runs for every packet: seventy times a second.
+        """
+        if formats is not self._formats:
+            self._take_formats(formats)
+        track, capture_ns, moment_ns = packet.track, packet.capture_ns, packet.capture_ns
+        is_video = track == "video"
+        if is_video and not (self._has_key or packet.key):
             return False, None
-        at = clock.place(self.time, packet.decode_ns, length_ns * clock.timescale // NS_PER_S)
-        if at is None:
+        if not self._clocks[track].place(packet, self.time):
             return False, None
-        self._has_key = self._has_key or track == "video"
-        placed = _Placed(packet, at, formats)
-        self._waiting[track].append(placed)
-        last_ns, moment_ns = self.last_ns.get(track), _moment_ns(placed)
-        self.last_ns[track] = moment_ns + length_ns
-        self.shown_ns[track] = max(self.shown_ns.get(track, 0), packet.capture_ns)
-        if packet.decode_ns != packet.capture_ns:
-            self.reordered.add(track)
-        if at.jump_ticks and last_ns is not None:
+        if is_video:
+            self._has_key = True
+            if self._reorder_ns:
+                moment_ns = packet.decode_ns + self._reorder_ns
+            if packet.decode_ns != capture_ns:
+                self.reordered.add(track)
+                packet.offset = (capture_ns - packet.decode_ns) * mp4.VIDEO_TIMESCALE // NS_PER_S
+        packet.moment_ns, packet.formats = moment_ns, formats
+        self._waiting[track].append(packet)
+        last_ns = self.last_ns.get(track)
+        self.last_ns[track] = moment_ns + packet.duration_ns
+        if capture_ns >= self.shown_ns.get(track, 0):
+            self.shown_ns[track] = capture_ns
+        if packet.jump_ticks and last_ns is not None:
             return True, Hole(track, last_ns, moment_ns)
         return True, None
 
@@ -171,20 +140,20 @@ class Fragmenter:
             yield from ([_Group(sound=free)] if free else [])
             return
         for i, group in enumerate(groups):
-            if group.video[0].packet.key:
+            if group.video[0].key:
                 free, held = free + held, []
-            end_ns = groups[i + 1].video[0].packet.capture_ns if i + 1 < len(groups) else None
+            end_ns = groups[i + 1].video[0].capture_ns if i + 1 < len(groups) else None
             group.sound, free = _before(free, end_ns)
             yield group
         self._waiting["sound"] = held
 
-    def _split_held(self, sound: list[_Placed], hold: bool) -> tuple[list[_Placed], list[_Placed]]:
+    def _split_held(self, sound: list[Packet], hold: bool) -> tuple[list[Packet], list[Packet]]:
         if not hold or not self._sequence:
             return sound, []
-        fresh = [i for i, placed in enumerate(sound) if placed.packet.epoch != self._sound_epoch]
+        fresh = [i for i, packet in enumerate(sound) if packet.epoch != self._sound_epoch]
         cut = fresh[0] if fresh else len(sound)
         held = sound[cut:]
-        if held and held[-1].packet.capture_ns - held[0].packet.capture_ns > MOST_HELD_NS:
+        if held and held[-1].capture_ns - held[0].capture_ns > MOST_HELD_NS:
             return sound, []
         return sound[:cut], held
 
@@ -193,26 +162,32 @@ class Fragmenter:
     def _built(self, group: _Group, sound_may_begin: bool) -> Built:
         self._sequence += 1
         tracks = [track for track in (group.video, group.sound) if track]
-        runs = [_run(track) for track in tracks]
+        runs = [mp4.Run(TRACK_IDS[track[0].track], track[0].tick, track) for track in tracks]
         fixes, self._fixes = self._fixes, []
         parts = mp4.fragment_parts(self._sequence, runs, fixes)
         if group.sound:
-            self._sound_epoch = group.sound[-1].packet.epoch
+            self._sound_epoch = group.sound[-1].epoch
         fragment = MediaFragment(
             session=self._session,
             parts=parts,
             spans=[_span(track) for track in tracks],
-            key=group.video[0].packet.key if group.video else sound_may_begin,
+            key=group.video[0].key if group.video else sound_may_begin,
             fix=bool(fixes),
             accuracy=self._last_accuracy if fixes else "none",
-            arrived_ns=min([track[0].packet.arrived_ns for track in tracks]),
+            arrived_ns=min([track[0].arrived_ns for track in tracks]),
         )
-        return Built(fragment, self._formats_of(tracks), tracks[0][0].packet.capture_ns)
+        return Built(fragment, self._formats_of(tracks), tracks[0][0].capture_ns)
 
-    def _formats_of(self, tracks: list[list[_Placed]]) -> Formats:
+    def _formats_of(self, tracks: list[list[Packet]]) -> Formats:
         """The newest coding; the sound encoder counts once its first packet is in a fragment."""
         newest = max([track[-1].formats for track in tracks], key=lambda one: (one.video_epoch, one.sound_epoch))
         return newest if newest.sound_epoch == self._sound_epoch else replace(newest, sound_epoch=self._sound_epoch)
+
+    def _take_formats(self, formats: Formats) -> None:
+        self._formats = formats
+        for track, config in (("video", formats.video), ("sound", formats.sound)):
+            if config is not None and config is not self._configs.get(track):
+                self._take_config(track, config)
 
     def _take_config(self, track: str, config: mp4.VideoConfig | mp4.SoundConfig) -> None:
         """A track's first coding, or another one: its clock goes on."""
@@ -225,28 +200,25 @@ class Fragmenter:
         clock.shift_ticks = config.shift_ticks
         self._configs[track] = config
         if track == "video":
+            self._reorder_ns = config.shift_ticks * NS_PER_S // mp4.VIDEO_TIMESCALE
             self._has_key = False  # a new encoder: what it refers to before its first key frame is gone
 
 
-def _by_time(video: list[_Placed]) -> list[_Group]:
+def _by_time(video: list[Packet]) -> list[_Group]:
     """Runs of pictures: a key frame, a hole or 0.2 s begins the next."""
     groups: list[_Group] = []
-    for placed in video:
-        begin = (
-            not groups
-            or placed.packet.key
-            or placed.at.jump_ticks
-            or placed.packet.decode_ns - groups[-1].video[0].packet.decode_ns >= FRAGMENT_NS
-        )
-        if begin:
+    begun_ns = 0
+    for packet in video:
+        if not groups or packet.key or packet.jump_ticks or packet.decode_ns - begun_ns >= FRAGMENT_NS:
             groups.append(_Group())
-        groups[-1].video.append(placed)
+            begun_ns = packet.decode_ns
+        groups[-1].video.append(packet)
     return groups
 
 
 def _split(group: _Group) -> Iterator[_Group]:
     """A hole in the sound begins another fragment: within one, each track is without a hole."""
-    holes = [i for i, placed in enumerate(group.sound) if i and placed.at.jump_ticks]
+    holes = [i for i, packet in enumerate(group.sound) if i and packet.jump_ticks]
     if not holes:
         yield group
         return
@@ -254,44 +226,20 @@ def _split(group: _Group) -> Iterator[_Group]:
         yield _Group(group.video if start == 0 else [], group.sound[start:end])
 
 
-def _before(sound: list[_Placed], end_ns: int | None) -> tuple[list[_Placed], list[_Placed]]:
+def _before(sound: list[Packet], end_ns: int | None) -> tuple[list[Packet], list[Packet]]:
     if end_ns is None:
         return sound, []
-    count = sum([placed.packet.capture_ns < end_ns for placed in sound])
+    count = sum([packet.capture_ns < end_ns for packet in sound])
     return sound[:count], sound[count:]
 
 
-def _run(track: list[_Placed]) -> mp4.Run:
-    first = track[0]
-    samples = [
-        mp4.Sample(placed.packet.data, placed.at.duration, placed.packet.key, _offset(placed.packet))
-        for placed in track
-    ]
-    return mp4.Run(TRACK_IDS[first.packet.track], first.at.tick, samples)
-
-
-def _offset(packet: Packet) -> int:
-    """Composition offset in ticks; only pictures have one."""
-    ahead_ns = packet.capture_ns - packet.decode_ns
-    return ahead_ns * mp4.VIDEO_TIMESCALE // NS_PER_S if ahead_ns else 0
-
-
-def _span(track: list[_Placed]) -> TrackSpan:
+def _span(track: list[Packet]) -> TrackSpan:
     first, last = track[0], track[-1]
     return TrackSpan(
-        track=first.packet.track,
-        tick=first.at.tick,
-        end_tick=last.at.tick + last.at.duration,
+        track=first.track,
+        tick=first.tick,
+        end_tick=last.tick + last.duration,
         count=len(track),
-        first_us=_moment_ns(first) // NS_PER_US,
-        last_us=(_moment_ns(last) + last.packet.duration_ns) // NS_PER_US,
+        first_us=first.moment_ns // NS_PER_US,
+        last_us=(last.moment_ns + last.duration_ns) // NS_PER_US,
     )
-
-
-def _moment_ns(placed: _Placed) -> int:
-    """The moment that a sample's decode time stands for: of its capture, or, with B-frames, of the picture that is
-    shown in its place. So spans adjoin although pictures are stored in another order than they were captured in."""
-    packet, video = placed.packet, placed.formats.video
-    if packet.track != "video" or video is None or not video.shift_ticks:
-        return packet.capture_ns
-    return packet.decode_ns + video.shift_ticks * NS_PER_S // mp4.VIDEO_TIMESCALE

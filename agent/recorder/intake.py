@@ -6,7 +6,7 @@ Raises EvidenceError for packets that are no H.264 or no AAC.
 
 from agent.evidence import h264, mp4
 from agent.evidence.errors import EvidenceError
-from agent.recorder.fragmenter import Formats
+from agent.recorder.formats import Formats
 from agent.recorder.ring import Packet
 from agent.recorder.timeline import NS_PER_S
 from drivers.camera import CameraParameters, VideoPacket
@@ -49,7 +49,8 @@ class Intake:
 
     def packet(self, message: VideoPacket | SoundPacket, now_ns: int) -> Packet | None:
         """The packet as it goes into a fragment; None before its parameters."""
-        self.check_stamp(message.capture_ns, now_ns)
+        if message.capture_ns < 0 or not -BEHIND_NS <= message.capture_ns - now_ns <= AHEAD_NS:
+            self.check_stamp(message.capture_ns, now_ns)
         if not message.data:
             raise IntakeRefused("a packet is empty; restart or replace its sensor")
         return self._video(message, now_ns) if isinstance(message, VideoPacket) else self._sound(message, now_ns)

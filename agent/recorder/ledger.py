@@ -53,10 +53,12 @@ class Ledger:
             self._journal.rotate()
             if self._journal.log.size:
                 self._add([self.made_now(carry) for carry in self.state.carries()])
-        asides, self._journal.asides = self._journal.asides, []
-        self._add([self.made_now(aside) for aside in asides])
+        if self._journal.asides:
+            asides, self._journal.asides = self._journal.asides, []
+            self._add([self.made_now(aside) for aside in asides])
         self._add(entries)
-        self._add(self._heads(entries))
+        if heads := self._heads(entries):
+            self._add(heads)
         return self._journal.write()
 
     def retry(self) -> int:
@@ -89,10 +91,10 @@ class Ledger:
 
     def _heads(self, entries: Sequence[e.Entry]) -> list[e.Entry]:
         """A session's length, at its close and after every later addition."""
-        touched = dict.fromkeys(entry.stream for entry in entries if entry.stream != e.DEVICE_STREAM)
+        closed = [s for s in dict.fromkeys([entry.stream for entry in entries]) if s not in self.state.sessions]
         heads = self._journal.log.streams.heads
         return [
             self.made_now(e.SessionHead(session=stream, count=heads[stream].count, leaf=b64(heads[stream].leaf)))
-            for stream in touched
-            if stream not in self.state.sessions
+            for stream in closed
+            if stream != e.DEVICE_STREAM
         ]

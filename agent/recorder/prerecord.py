@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.evidence import entries as e
-from agent.recorder.fragmenter import Formats
+from agent.recorder.formats import Formats
 from agent.recorder.messages import Item
 from agent.recorder.ring import Packet
 from agent.recorder.session import Session

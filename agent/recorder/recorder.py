@@ -15,10 +15,11 @@ from typing import Literal
 from agent.evidence import entries as e
 from agent.evidence.errors import EvidenceError
 from agent.recorder import messages as m
-from agent.recorder import notes
 from agent.recorder.beginning import first_good, from_first_picture, late_by, presentation_zero, without_skew
 from agent.recorder.diskwatch import DiskWatch
+from agent.recorder.health import NS_PER_MS, Health
 from agent.recorder.intake import Intake
+from agent.recorder.notes import Notes
 from agent.recorder.outbox import Hole, Outbox
 from agent.recorder.prerecord import Prerecord
 from agent.recorder.ring import Packet, Ring
@@ -32,7 +33,6 @@ from drivers.camera import CameraParameters, VideoPacket
 from drivers.microphone import SoundPacket, SoundParameters
 from drivers.position import Fix, NoFix
 
-NS_PER_MS = 1_000_000
 SETTLE_NS = 1_000_000_000
 """How long a session's begin waits for a second track once the first is there."""
 EMPTY_START_NS = 2_000_000_000
@@ -41,18 +41,11 @@ STOP_WAIT_NS = 500_000_000
 """How long a stop waits for packets captured before it; encoders hold up to two frames."""
 EARLY_NS = 30_000_000
 """So much more often than ``flush_ms``: two flushes, a frame and the turn of the threads stay within promise 3."""
-MOST_PENDING_NOTES = 20
-"""They wait in memory; more of them is no preparation of one act."""
-FRESH_FIX_NS = 5_000_000_000
-"""A position is there at a session's start where the last fix is not older."""
-NOBODY, UNKNOWN_OFFICER = "0", "unknown"
-"""Nobody is assigned; somebody is, whose number is sealed and was in the memory of an earlier start (R10, R20a)."""
 SHORT_TAIL_NS = 50_000_000
 """A track that ends less than this before the stop has no frame missing."""
 MOST_CHARACTERS = 500
 """Of what a sensor says about itself: enough for a person, little for an entry."""
 MEDIA_TRACKS: tuple[e.MediaTrack, ...] = ("video", "sound")
-SILENCE_TELLS: tuple[m.Sensor, ...] = ("camera", "microphone")
 PACKETS = (VideoPacket, SoundPacket)
 TRACK_OF: dict[str, e.Track] = {"camera": "video", "microphone": "sound", "position": "position"}
 
@@ -72,6 +65,8 @@ class Settings:
     config_sha256: str
     silent_ms: int = 2_000
     """A camera or microphone that sends nothing for so long is interrupted; its stream has a packet every 40 ms."""
+    position_silent_ms: int = 5_000
+    """Likewise for the position: three times its interval, and not there at a start where the last fix is older."""
 
 
 @dataclass(slots=True)
@@ -102,9 +97,8 @@ class Recorder:
         self._settings = settings
         self._boot = state.boot
         self._next_session = state.next_session
-        self._known = set(state.known)
-        self._officer = UNKNOWN_OFFICER if state.assigned else NOBODY
-        self._assigned = state.assigned
+        self._notes = Notes(state)
+        self._health = Health(settings.sensors, settings.silent_ms, settings.position_silent_ms, now_ns)
         self._ring = Ring(settings.prerecord_s)
         self._intake = Intake()
         self._utc = Utc(state.boot)
@@ -120,28 +114,25 @@ class Recorder:
         self._prerecord: Prerecord | None = None
         self._prerecord_ended = False
         """It did so since the last hand-over."""
-        self._unusable_told: set[m.Sensor] = set()
         self._queued: m.Start | None = None
         """A press that came while the session before was being stopped."""
-        self._pending_notes: list[m.AnnotateSession] = []
         self._next_flush_ns = now_ns
         self._quiet_until_ns = 0
-        """Until then a sensor's message changes nothing but what it is put into; set by each step that does more."""
+        """Until then a packet changes nothing that anybody can see; set by each step that does more."""
+        self._kept: list[tuple[m.Heard, int]] = []
+        """Packets of that time, with their moments of arrival: put into the session by the step that does more."""
+        self._untold: list[m.Effect] = []
+        """What came of them while somebody asked for the state."""
         self._overdue = False
         """A flush came due while the writer was at work."""
         self._safe = False
-        self._overruns = self._overruns_told = 0
-        """Late frames in all, and as the camera's process that runs now counts them."""
         self._sound_from_ns = 0
         """Where pre-record has no sound: the press of the open session."""
         self._shutdown = False
         self._lag_ms = 0
         self._size = 0
         self._failing = ""
-        self._down = dict.fromkeys(settings.sensors, True)
-        self._heard_ns: dict[str, int] = dict.fromkeys(settings.sensors, now_ns)
-        """When each sensor last sent a packet."""
-        self._fix_ns = -FRESH_FIX_NS
+        self._fix_ns = now_ns - settings.position_silent_ms * NS_PER_MS
         self._slept: list[m.Suspended] = []
         """The last times that the machine slept: a session's pre-record may hold one."""
         self._now_ns = now_ns
@@ -152,12 +143,15 @@ class Recorder:
 
     def step(self, message: m.Message, now_ns: int) -> list[m.Effect]:
         """Take one message; what the shell must do now."""
+        if now_ns < self._quiet_until_ns and isinstance(message, m.Heard) and isinstance(message.message, PACKETS):
+            self._kept.append((message, now_ns))
+            return []
         self._now_ns = now_ns
         if self._session is not None:
             self._session.now_us = now_ns // NS_PER_US
-            if now_ns < self._quiet_until_ns and isinstance(message, m.Heard):
-                return self._heard(message)
-        effects = self._dispatch(message)
+        self._take_kept()
+        effects = [*self._dispatch(message), *self._untold]  # an answer comes first
+        self._untold.clear()
         effects += self._watch_sensors()
         effects += self._advance_start()
         effects += self._advance_stop()
@@ -167,13 +161,12 @@ class Recorder:
         return effects
 
     def _flows(self) -> bool:
-        """Media goes straight into the session and nothing is under way: until the next flush there is no more to do.
+        """Media goes straight into the session: until the next flush is due there is no more to do with it.
 
         That is so for nearly all of a hundred messages a second, so it is worth telling apart.
         """
         return self._session is not None and (
-            self._disk.handed_ns is None
-            and self._starting is None
+            self._starting is None
             and self._stopping_ns is None
             and self._prerecord is None
             and not (self._overdue or self._failing or self._shutdown)
@@ -182,6 +175,32 @@ class Recorder:
     def note(self, draft: m.Draft) -> None:
         """An entry that goes with the next flush."""
         self._outbox.add([draft])
+
+    def _take_kept(self) -> None:
+        """Put the packets that came in a quiet time into the session; what a hole or a mad sensor says, is said now."""
+        session = self._session
+        if session is None or not self._kept:
+            return
+        kept, self._kept = self._kept, []
+        intake, health, sound_from_ns = self._intake, self._health, self._sound_from_ns
+        latest: dict[m.Sensor, int] = {}
+        for heard, arrived_ns in kept:
+            try:
+                packet = intake.packet(heard.message, arrived_ns)  # type: ignore[arg-type]
+                if packet is None or (packet.capture_ns < sound_from_ns and packet.track == "sound"):
+                    items: list[m.Item] = []
+                else:
+                    items = session.add(packet, intake.formats)
+            except EvidenceError as error:
+                self._untold += self._unusable(heard.sensor, str(error))
+                continue
+            if items:
+                self._outbox.add(items)
+            if health.unusable:
+                health.unusable.discard(heard.sensor)
+            latest[heard.sensor] = arrived_ns
+        for sensor, heard_ns in latest.items():
+            health.heard(sensor, heard_ns)
 
     def _dispatch(self, message: m.Message) -> list[m.Effect]:
         match message:
@@ -222,22 +241,17 @@ class Recorder:
                 packet = self._intake.packet(message, self._now_ns)
                 if packet is not None:
                     self._packet(packet)
-                self._down[heard.sensor] = False
-                self._heard_ns[heard.sensor] = self._now_ns
+                self._health.heard(heard.sensor, self._now_ns)
                 effects: list[m.Effect] = []
             else:
                 effects = self._take_message(heard)
         except EvidenceError as error:  # a sensor gone mad costs its packets (the hole is told), not the recorder
             return self._unusable(heard.sensor, str(error))
-        if self._unusable_told:
-            self._unusable_told.discard(heard.sensor)
+        self._health.unusable.discard(heard.sensor)
         return effects
 
     def _unusable(self, sensor: m.Sensor, text: str) -> list[m.Effect]:
-        if sensor in self._unusable_told:
-            return []
-        self._unusable_told.add(sensor)
-        return self._fault(sensor, Fault("packet.unusable", text))
+        return self._fault(sensor, Fault("packet.unusable", text)) if self._health.first_unusable(sensor) else []
 
     def _take_message(self, heard: m.Heard) -> list[m.Effect]:
         message = heard.message
@@ -255,7 +269,7 @@ class Recorder:
                 return self._fault(heard.sensor, message)
             case Log():
                 return [m.Event("log", f"{heard.sensor}: {message.text}")]
-        self._down[heard.sensor], self._heard_ns[heard.sensor] = False, self._now_ns
+        self._health.heard(heard.sensor, self._now_ns)
         return []
 
     def _packet(self, packet: Packet) -> None:
@@ -276,7 +290,7 @@ class Recorder:
         """The machine slept (design, time): all tracks are interrupted, and no sensor is to blame for its silence."""
         self._slept = [*self._slept[-SLEEPS:], slept]
         length_ns = slept.until_ns - slept.from_ns
-        self._heard_ns = {sensor: heard_ns + length_ns for sensor, heard_ns in self._heard_ns.items()}
+        self._health.slept(length_ns)
         if self._session is not None and self._starting is None:
             self._tell_slept(self._session, slept.from_ns)
         return [m.Event("suspended", "the device was put to sleep", value=length_ns // NS_PER_MS)]
@@ -294,20 +308,14 @@ class Recorder:
         return [m.Event("fault", f"recorder: {text}")]
 
     def _watch_sensors(self) -> list[m.Effect]:
-        """Drivers give no error when a camera or a sound server hangs: its silence is an interruption."""
-        silent_ns = self._settings.silent_ms * NS_PER_MS
-        return [
-            effect
-            for sensor in SILENCE_TELLS
-            if not self._down.get(sensor, True) and self._now_ns - self._heard_ns[sensor] > silent_ns
-            for effect in self._sensor_down(m.SensorDown(sensor, f"nothing came for {self._settings.silent_ms} ms"))
-        ]
+        effects: list[m.Effect] = []
+        for sensor in self._health.fell_silent(self._now_ns):
+            effects += self._sensor_down(m.SensorDown(sensor, "nothing came for too long"))
+        return effects
 
     def _sensor_down(self, down: m.SensorDown) -> list[m.Effect]:
-        self._down[down.sensor] = True
+        self._health.ended(down.sensor)
         track, text = TRACK_OF[down.sensor], down.text[:MOST_CHARACTERS]
-        if track == "video":
-            self._overruns_told = 0
         if track != "position":
             self._ring.drop(track)
         if self._prerecord is not None and track != "position":
@@ -331,7 +339,7 @@ class Recorder:
 
     def _no_fix(self, lost: NoFix) -> list[m.Effect]:
         self._intake.check_stamp(lost.capture_ns, self._now_ns)
-        self._down["position"], self._heard_ns["position"] = False, self._now_ns
+        self._health.heard("position", self._now_ns)
         if self._session is not None and self._starting is None:
             reason = lost.reason[:MOST_CHARACTERS]
             self._outbox.add(self._session.sensor_down("position", reason, lost.capture_ns // NS_PER_US))
@@ -340,11 +348,10 @@ class Recorder:
     def _count(self, counter: Counter) -> list[m.Effect]:
         if counter.name != "sim.overrun":
             return []
-        late, self._overruns_told = max(0, counter.value - self._overruns_told), counter.value
-        self._overruns += late
+        late = self._health.count_late(counter.value)
         if self._session is not None:
             self._session.late_frames += late
-        return [m.Event("sim.overrun", "frames were made late, none lost", value=self._overruns)]
+        return [m.Event("sim.overrun", "frames were made late, none lost", value=self._health.overruns)]
 
     def _take_clock(self, reading: m.ClockReading) -> None:
         self._outbox.add([m.Draft(entry) for entry in self._utc.take(reading, self._now_ns)])
@@ -382,8 +389,10 @@ class Recorder:
         return [m.Event("accepted", "stopped", session.id), m.Event("session.close", "", session.id)]
 
     def _note(self, note: m.MarkNow | m.Important | m.AnnotateSession) -> list[m.Effect]:
-        if isinstance(note, m.AnnotateSession):
-            return self._annotate(note, self._session)  # of the session that waits to go on, too
+        if isinstance(note, m.AnnotateSession):  # of the session that waits to go on, too
+            drafts, answer = self._notes.annotate(note, self._session.id if self._session else "")
+            self._outbox.add([self._made(draft) for draft in drafts])
+            return [answer]
         session = self._session if self._starting is None else None
         if session is None:
             return [m.Event("refused", "not recording")]
@@ -395,29 +404,8 @@ class Recorder:
         self._outbox.add([session.draft(entry)])
         return [m.Event("accepted", "", session.id)]
 
-    def _annotate(self, note: m.AnnotateSession, session: Session | None) -> list[m.Effect]:
-        """Before (kept for the next session), during and after (R2)."""
-        if not note.session and session is None:
-            if len(self._pending_notes) >= MOST_PENDING_NOTES:
-                return [m.Event("refused", f"{MOST_PENDING_NOTES} notes wait for the next session; start it first")]
-            self._pending_notes.append(note)
-            return [m.Event("accepted", "kept in memory for the next session, not yet safe")]
-        target = note.session or (session.id if session else "")
-        if not self._is_known(target):
-            return [m.Event("refused", f"no session {target} in this journal (one from before damage takes no notes)")]
-        self._outbox.add([self._annotation(note, target)])
-        return [m.Event("accepted", "", target)]
-
-    def _is_known(self, session: str) -> bool:
-        return session in self._known
-
-    def _annotation(self, note: m.AnnotateSession, session: str) -> m.Draft:
-        return self._made(notes.annotation(note, session))
-
     def _issue(self, issue: m.Issue) -> list[m.Effect]:
-        self._officer = NOBODY if issue.how == "return" else (issue.officer or UNKNOWN_OFFICER)
-        self._assigned = issue.how != "return"
-        self._outbox.add([self._made(notes.issue(issue))])
+        self._outbox.add([self._made(self._notes.issue(issue))])
         return [m.Event("accepted", issue.how)]
 
     def _made(self, draft: m.Draft) -> m.Draft:
@@ -440,7 +428,7 @@ class Recorder:
         if self._stopping_ns is not None:
             found = [packet for packet in found if packet.decode_ns < self._stopping_ns]
         there: set[e.Track] = {packet.track for packet in found}
-        if self._now_ns - self._fix_ns < FRESH_FIX_NS:
+        if self._now_ns - self._fix_ns < self._settings.position_silent_ms * NS_PER_MS:
             there.add("position")
         packets = from_first_picture(self._allowed(starting, without_skew(found, starting.pressed_ns)))
         zero_ns = presentation_zero(packets, starting.pressed_ns)
@@ -471,10 +459,9 @@ class Recorder:
         number, from_us = self._next_session, zero_ns // NS_PER_US
         self._next_session += 1
         required = list(self._settings.required_tracks)
-        state = SessionState(session_id(number), number, self._boot, from_us, 0, list(required), self._officer)
+        state = SessionState(session_id(number), number, self._boot, from_us, 0, list(required), self._notes.officer)
         self._session = Session(state, self._boot, self._settings.segment_s)
         self._session.now_us = self._now_us()
-        self._known.add(state.session)
         self._sound_from_ns = 0 if self._settings.prerecord_sound else request.pressed_ns
         if not self._settings.prerecord_sound:
             self._session.begins_us["sound"] = max(from_us, request.pressed_ns // NS_PER_US)
@@ -488,13 +475,12 @@ class Recorder:
             prerecord_sound="yes" if self._settings.prerecord_sound else "no",
             required_tracks=required,
             power=request.power,
-            officer=self._officer,
+            officer=self._notes.officer,
             items_sha256=self._settings.items_sha256,
             config_sha256=self._settings.config_sha256,
         )
         self._outbox.add([self._session.draft(opened, request.private)])
-        self._outbox.add([self._annotation(note, state.session) for note in self._pending_notes])
-        self._pending_notes.clear()
+        self._outbox.add([self._made(draft) for draft in self._notes.opened(state.session)])
         self._tell_slept(self._session, zero_ns)
         self._tell_missing(there, Moment(self._boot, from_us))
         self._tell_late(packets, zero_ns, request.pressed_ns)
@@ -703,20 +689,21 @@ class Recorder:
 
     def status(self) -> dict[str, object]:
         """What the lamp, the page and ``liuhen status`` show; never a person, case or place."""
+        self._take_kept()
         session = self._session
         return {
             "state": self._state_word(),
             "session": session.id if session else "",
             "safe": "yes" if session is not None and self._safe else "no",
-            "sensors": {sensor: "down" if down else "up" for sensor, down in sorted(self._down.items())},
+            "sensors": self._health.words(),
             "lag_ms": self._lag_ms,
             "flush_under_way_ms": self._disk.under_way_ms(self._now_ns),
             "not_attested_ms": self._outbox.media_us // 1000,
             "journal_size": self._size,
             "storage": self._failing or ("slow" if self._disk.slow is not None else "ok"),
-            "assigned": "yes" if self._assigned else "no",
+            "assigned": "yes" if self._notes.assigned else "no",
             "interrupted_tracks": sorted(session.down_tracks()) if session else [],
-            "sim_overrun": self._overruns,
+            "sim_overrun": self._health.overruns,
         }
 
     def _state_word(self) -> Literal["standby", "starting", "recording", "stopping", "resuming"]:

@@ -11,14 +11,15 @@ from typing import Literal
 from msgspec import Struct
 
 from agent.evidence.entries import MediaTrack
+from agent.recorder.formats import NOT_KNOWN, Formats
 
 NS_PER_S = 1_000_000_000
 LONGEST_GOP_NS = 12 * NS_PER_S
 """Ours is a second; network cameras and replayed clips have up to ten. Without a bound a silent camera pins memory."""
 
 
-class Packet(Struct, frozen=True, gc=False):
-    """One coded frame or sound packet, as it goes into a fragment."""
+class Packet(Struct, gc=False):
+    """One coded frame or sound packet, as it goes into a fragment: once it is placed, also a sample (``mp4``)."""
 
     track: MediaTrack
     capture_ns: int
@@ -31,6 +32,18 @@ class Packet(Struct, frozen=True, gc=False):
     epoch: int
     """Counts the parameters its source has announced; it changes with the encoder."""
     arrived_ns: int
+    tick: int = 0
+    """From here on: its place in a session, filled in by ``fragmenter``."""
+    duration: int = 0
+    """Ticks up to the next sample."""
+    offset: int = 0
+    """From decoding to showing, ticks; only pictures have one."""
+    jump_ticks: int = 0
+    """The hole before it; 0 where it adjoins."""
+    moment_ns: int = 0
+    """The moment that its decode time stands for: of its capture, or, with B-frames, of the picture that is shown in
+    its place. So spans adjoin although pictures are stored in another order than they were captured in."""
+    formats: Formats = NOT_KNOWN
 
 
 class Ring:

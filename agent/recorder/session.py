@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.evidence import entries as e
-from agent.recorder.fragmenter import TOLERANCE_NS, Built, Formats, Fragmenter
+from agent.recorder.formats import Formats
+from agent.recorder.fragmenter import TOLERANCE_NS, Built, Fragmenter
 from agent.recorder.messages import Draft, Item, SegmentEnd, SegmentStart
 from agent.recorder.ring import Packet
 from agent.recorder.state import SessionState

@@ -208,7 +208,8 @@ def _apply_to_session(session: SessionState, entry: Entry) -> None:
             session.segment_end, session.segment_sealed = entry.end, entry.sealed
             session.next_fragment = entry.index + 1
             session.ends.update((span.track, span) for span in entry.tracks)
-            session.prune_skips()
+            if session.skips:
+                session.prune_skips()
         case SegmentOpen():
             session.segment, session.segment_file = entry.segment, entry.file
             session.segment_end, session.segment_sealed = entry.init_length, 0

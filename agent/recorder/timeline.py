@@ -8,11 +8,12 @@ and, over boots, by the shortest length that the gap can have had (design, media
 Pure. Leaves to others: which discontinuity is an interruption, and of what cause (``session``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from msgspec import Struct
+from agent.recorder.ring import Packet
 
 NS_PER_S, NS_PER_US = 1_000_000_000, 1_000
+HALF_NS = NS_PER_S // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +22,19 @@ class SessionTime:
 
     from_us: int
     shift_us: int = 0
+    zero_ns: int = field(init=False)
+    """The moment of this boot at which presentation time is zero."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "zero_ns", (self.from_us - self.shift_us) * NS_PER_US)
 
     def presentation_ns(self, moment_ns: int) -> int:
         """Presentation time, nanoseconds; negative before the session's start."""
-        return moment_ns - (self.from_us - self.shift_us) * NS_PER_US
+        return moment_ns - self.zero_ns
 
     def ticks(self, moment_ns: int, timescale: int) -> int:
         """Presentation time in ticks, rounded to the nearest."""
-        since_ns = moment_ns - (self.from_us - self.shift_us) * NS_PER_US
-        return (since_ns * timescale + NS_PER_S // 2) // NS_PER_S
-
-
-class Placed(Struct, frozen=True, gc=False):
-    """Where a sample lies on its track; ``jump_ticks`` is the hole before it, 0 where it adjoins."""
-
-    tick: int
-    duration: int
-    jump_ticks: int
+        return ((moment_ns - self.zero_ns) * timescale + HALF_NS) // NS_PER_S
 
 
 @dataclass(slots=True)
@@ -51,21 +48,28 @@ class TrackClock:
     next_tick: int | None = None
     """Decode time after the last sample; None before the first."""
 
-    def place(self, time: SessionTime, decode_ns: int, nominal_ticks: int) -> Placed | None:
-        """Place the next sample; None for one that lies before the end of what is there, or before the session."""
-        wanted = time.ticks(decode_ns, self.timescale) + self.shift_ticks
-        if self.next_tick is None:
-            return None if wanted < -self.tolerance_ticks else self._begin(max(0, wanted), nominal_ticks, 0)
-        ahead = wanted - self.next_tick
-        if ahead > self.tolerance_ticks:
-            return self._begin(wanted, nominal_ticks, ahead)
-        if ahead < -self.tolerance_ticks:
-            return None
-        start = self.next_tick
-        duration = max(nominal_ticks // 2, ahead + nominal_ticks)
-        self.next_tick = start + duration
-        return Placed(start, duration, 0)
+    def place(self, packet: Packet, time: SessionTime) -> bool:
+        """Give the packet its tick, duration and the hole before it (``jump_ticks``).
 
-    def _begin(self, tick: int, nominal_ticks: int, jump: int) -> Placed:
-        self.next_tick = tick + nominal_ticks
-        return Placed(tick, nominal_ticks, jump)
+        False for one that lies before the end of what is there, or before the session.
+        """
+        timescale, start, tolerance = self.timescale, self.next_tick, self.tolerance_ticks
+        nominal = packet.duration_ns * timescale // NS_PER_S
+        since_ns = packet.decode_ns - time.zero_ns  # as ``SessionTime.ticks``, which costs a call for each packet
+        wanted = (since_ns * timescale + HALF_NS) // NS_PER_S + self.shift_ticks
+        if start is None:
+            if wanted < -tolerance:
+                return False
+            start, duration = max(0, wanted), nominal
+        elif -tolerance <= wanted - start <= tolerance:
+            duration = wanted - start + nominal
+            if duration < nominal // 2:
+                duration = nominal // 2
+        elif wanted > start:
+            packet.jump_ticks = wanted - start
+            start, duration = wanted, nominal
+        else:
+            return False
+        packet.tick, packet.duration = start, duration
+        self.next_tick = start + duration
+        return True

@@ -101,12 +101,14 @@ def sound(packets: int = 94, durations: tuple[int, ...] = (1024,)) -> Coded:
 def in_pieces(coded: Coded, track: int, step_ticks: int, first_tick: int = 0) -> Iterator[Run]:
     """The samples as runs, each with those that begin within the same step."""
     tick = first_tick
-    run = Run(track, tick, [])
+    samples: list[Sample] = []
+    run = Run(track, tick, samples)
     for sample in coded.samples:
-        if run.samples and (tick - first_tick) // step_ticks != (run.tick - first_tick) // step_ticks:
+        if samples and (tick - first_tick) // step_ticks != (run.tick - first_tick) // step_ticks:
             yield run
-            run = Run(track, tick, [])
-        run.samples.append(sample)
+            samples = []
+            run = Run(track, tick, samples)
+        samples.append(sample)
         tick += sample.duration
     yield run
 

@@ -415,7 +415,7 @@ def numbers_seen(path: Path) -> list[tuple[int, int]]:
         return [(frame.pts or 0, coded.number_in(frame)) for frame in container.decode(video=0)]
 
 
-def ticks(samples_: Sequence[Sample], shift: int, first: int = 0) -> list[Packet]:
+def ticks(samples_: Sequence[mp4.SampleLike], shift: int, first: int = 0) -> list[Packet]:
     """What a demuxer must show: each start is the previous start plus its duration."""
     packets, tick = [], first
     for s in samples_:

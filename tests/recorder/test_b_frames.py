@@ -3,7 +3,8 @@
 import itertools
 
 from agent.evidence import mp4
-from agent.recorder.fragmenter import Formats, Fragmenter
+from agent.recorder.formats import Formats
+from agent.recorder.fragmenter import Fragmenter
 from agent.recorder.ring import Packet
 from agent.recorder.session import Session
 from agent.recorder.state import SessionState

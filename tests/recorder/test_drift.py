@@ -10,7 +10,8 @@ from heapq import merge
 import pytest
 
 from agent.evidence import mp4
-from agent.recorder.fragmenter import Formats, Fragmenter
+from agent.recorder.formats import Formats
+from agent.recorder.fragmenter import Fragmenter
 from agent.recorder.ring import Packet
 from agent.recorder.timeline import SessionTime
 from drivers.simulated_stamps import BLOCK_SAMPLES, RATE, sound_stamps, video_stamps

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.evidence import mp4
-from agent.recorder.fragmenter import Built, Formats, Fragmenter
+from agent.recorder.formats import Formats
+from agent.recorder.fragmenter import Built, Fragmenter
 from agent.recorder.ring import Packet
 from agent.recorder.timeline import NS_PER_S, SessionTime
 from tests.support import streams

@@ -740,6 +740,26 @@ def test_a_stop_before_the_resumption_ends_the_session_unresumed(tmp_path: Path)
     assert over.shortest_us >= 59_000_000
 
 
+def test_packets_of_a_quiet_time_count_for_whatever_comes_next(tmp_path: Path) -> None:
+    """Between two flushes packets are only kept: a question, a sensor's end and a stop see them as taken."""
+    rig = device(tmp_path)
+    rig.run(3)
+    rig.start()
+    rig.run(2)
+    rig.tell(m.SensorDown("camera", "the camera's process ended"))
+    rig.tell(m.Heard("camera", streams.CAMERA))
+    assert rig.recorder.status()["interrupted_tracks"] == ["video"]
+    rig.run(1.1)
+    assert rig.recorder.status()["interrupted_tracks"] == []
+    rig.tell(m.Heard("camera", VideoPacket(rig.now_ns, rig.now_ns, False, b"", "avcc", 0)))
+    assert rig.recorder.status()["sensors"] == {"camera": "up", "microphone": "up"}
+    answer = rig.tell(m.MarkNow(rig.now_ns))
+    assert answer[0].name == "accepted", "what a packet has to say does not come before the answer"
+    rig.stop()
+    seen = end(rig, tmp_path)
+    assert [fault.kind for fault in seen.of(e.Fault)] == ["packet.unusable"]
+
+
 # --- a slow disk -------------------------------------------------------------------------------------------
 
 

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.recorder.fragmenter import TOLERANCE_NS
-from agent.recorder.timeline import NS_PER_S, Placed, SessionTime, TrackClock
+from agent.recorder.ring import Packet
+from agent.recorder.timeline import NS_PER_S, SessionTime, TrackClock
 
 RATE = 48_000
-NOMINAL = 1024
-LENGTH_NS = NOMINAL * NS_PER_S // RATE
+LENGTH_NS = 1024 * NS_PER_S // RATE
 TOLERANCE_TICKS = TOLERANCE_NS * RATE // NS_PER_S
 TIME = SessionTime(from_us=100_000_000)
 steps = st.lists(st.integers(-3 * LENGTH_NS, 20 * LENGTH_NS) | st.just(LENGTH_NS), min_size=1, max_size=60)
@@ -20,11 +20,14 @@ def clock() -> TrackClock:
     return TrackClock(RATE, 1024, TOLERANCE_TICKS)
 
 
-def place_all(moments_ns: list[int]) -> list[tuple[int, Placed]]:
-    """(moment, place) of the samples that were placed."""
+def sample(ns: int) -> Packet:
+    return Packet("sound", ns, ns, LENGTH_NS, True, b"", 1, ns)
+
+
+def place_all(moments_ns: list[int]) -> list[tuple[int, Packet]]:
+    """(moment, packet) of the samples that were placed."""
     track = clock()
-    placed = ((ns, track.place(TIME, ns, NOMINAL)) for ns in moments_ns)
-    return [(ns, at) for ns, at in placed if at is not None]
+    return [(ns, packet) for ns in moments_ns if track.place(packet := sample(ns), TIME)]
 
 
 def moments(steps_ns: list[int]) -> list[int]:
@@ -64,13 +67,13 @@ def test_a_clock_that_runs_off_changes_durations_and_never_the_offset(ppm: int) 
 
 def test_a_doubled_sample_is_left_out() -> None:
     track = clock()
-    assert track.place(TIME, 110 * NS_PER_S, NOMINAL) is not None
-    assert track.place(TIME, 120 * NS_PER_S, NOMINAL) is not None
-    assert track.place(TIME, 110 * NS_PER_S, NOMINAL) is None
+    assert track.place(sample(110 * NS_PER_S), TIME)
+    assert track.place(sample(120 * NS_PER_S), TIME)
+    assert not track.place(sample(110 * NS_PER_S), TIME)
 
 
 def test_what_lies_before_the_session_is_left_out_and_not_moved_to_its_start() -> None:
-    assert clock().place(TIME, 99 * NS_PER_S, NOMINAL) is None
+    assert not clock().place(sample(99 * NS_PER_S), TIME)
 
 
 def test_time_goes_on_over_boots_by_the_shift() -> None:

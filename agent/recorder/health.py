@@ -1,0 +1,62 @@
+"""How the sensors are: who is down, who fell silent, whose packets cannot be used, how many frames were late.
+
+Pure state without a session; what an entry says about it, and what an interruption covers, is the recorder's.
+"""
+
+from collections.abc import Iterable
+
+from agent.recorder.messages import Sensor
+
+ALL: tuple[Sensor, ...] = ("camera", "microphone", "position")
+NS_PER_MS = 1_000_000
+
+
+class Health:
+    """Of the configured ``sensors``; each is down until it is heard. A position source speaks less often."""
+
+    def __init__(self, sensors: Iterable[str], silent_ms: int, position_silent_ms: int, now_ns: int) -> None:
+        self.down: dict[str, bool] = dict.fromkeys(sensors, True)
+        self.overruns = 0
+        """Late frames in all."""
+        self.unusable: set[Sensor] = set()
+        """Sensors whose last packet could not be used, which was told."""
+        self._silent_ns = dict.fromkeys(ALL, silent_ms * NS_PER_MS)
+        self._silent_ns["position"] = position_silent_ms * NS_PER_MS
+        self._heard_ns: dict[str, int] = dict.fromkeys(sensors, now_ns)
+        self._counted = 0
+        """Late frames as the camera's process that runs now counts them."""
+
+    def heard(self, sensor: Sensor, now_ns: int) -> None:
+        """It sent something: it is there."""
+        self.down[sensor], self._heard_ns[sensor] = False, now_ns
+
+    def ended(self, sensor: Sensor) -> None:
+        """Its process ended; the next one counts from zero."""
+        self.down[sensor] = True
+        if sensor == "camera":
+            self._counted = 0
+
+    def slept(self, length_ns: int) -> None:
+        """The machine slept so long: no sensor is to blame for that silence."""
+        self._heard_ns = {sensor: heard_ns + length_ns for sensor, heard_ns in self._heard_ns.items()}
+
+    def fell_silent(self, now_ns: int) -> list[Sensor]:
+        """Drivers give no error when a camera or a sound server hangs: who has sent nothing for too long."""
+        return [s for s in ALL if not self.down.get(s, True) and self._heard_ns[s] < now_ns - self._silent_ns[s]]
+
+    def first_unusable(self, sensor: Sensor) -> bool:
+        """A packet of it cannot be used: whether that is news."""
+        if sensor in self.unusable:
+            return False
+        self.unusable.add(sensor)
+        return True
+
+    def count_late(self, value: int) -> int:
+        """The camera's count of late frames: how many are new."""
+        late, self._counted = max(0, value - self._counted), value
+        self.overruns += late
+        return late
+
+    def words(self) -> dict[str, str]:
+        """``up`` or ``down`` for each sensor."""
+        return {sensor: "down" if down else "up" for sensor, down in sorted(self.down.items())}

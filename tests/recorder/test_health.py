@@ -1,0 +1,50 @@
+"""Who is down, who fell silent, what was told once."""
+
+from agent.recorder.health import NS_PER_MS, Health
+
+SENSORS = ("camera", "microphone", "position")
+
+
+def heard_at_zero() -> Health:
+    health = Health(SENSORS, 2_000, 5_000, 0)
+    for sensor in ("camera", "microphone", "position"):
+        health.heard(sensor, 0)
+    return health
+
+
+def test_a_sensor_is_down_until_it_is_heard_and_after_it_ended() -> None:
+    health = Health(SENSORS, 2_000, 5_000, 0)
+    health.heard("camera", 1)
+    assert health.words() == {"camera": "up", "microphone": "down", "position": "down"}
+    health.ended("camera")
+    assert health.words()["camera"] == "down"
+
+
+def test_silence_is_told_and_never_of_a_sensor_that_is_down() -> None:
+    health = heard_at_zero()
+    assert health.fell_silent(2_000 * NS_PER_MS) == []
+    assert health.fell_silent(2_000 * NS_PER_MS + 1) == ["camera", "microphone"]
+    health.ended("camera")
+    assert health.fell_silent(3_000 * NS_PER_MS) == ["microphone"]
+    assert health.fell_silent(5_000 * NS_PER_MS + 1) == ["microphone", "position"]
+
+
+def test_no_sensor_is_to_blame_for_the_machine_s_sleep() -> None:
+    health = heard_at_zero()
+    health.slept(60_000 * NS_PER_MS)
+    assert health.fell_silent(61_000 * NS_PER_MS) == []
+
+
+def test_late_frames_are_counted_on_when_the_camera_s_process_begins_anew() -> None:
+    health = heard_at_zero()
+    assert [health.count_late(value) for value in (2, 2, 5)] == [2, 0, 3]
+    health.ended("camera")
+    assert health.count_late(1) == 1
+    assert health.overruns == 6
+
+
+def test_a_packet_that_cannot_be_used_is_news_once() -> None:
+    health = heard_at_zero()
+    assert [health.first_unusable("camera"), health.first_unusable("camera")] == [True, False]
+    health.unusable.discard("camera")
+    assert health.first_unusable("camera")
