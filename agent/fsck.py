@@ -7,6 +7,7 @@ live spool: what lies after the last checkpoint is in progress.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from agent.evidence.journal import MAX_FILE_BYTES, Joiner, Placed, read_file
 from agent.evidence.note import parse_vkey
 from agent.recorder import spool
 from agent.recorder.aside import UNTOLD
+from agent.recorder.disk import open_regular
+from agent.recorder.finding import MAX_KEY_BYTES
 from agent.recorder.spool_lock import is_held
 from agent.recorder.state import DeviceState
 
@@ -95,16 +98,21 @@ def _read_generation(root: Path, folder: Path, report: Report) -> _Known:
     known, joiner = _Known(), Joiner()
     files, read = sorted(folder.glob("*.log")), list[Path]()
     try:
-        key = parse_vkey((folder / "device.vkey").read_text().strip())
+        key = parse_vkey(_bytes(folder / "device.vkey", MAX_KEY_BYTES).decode().strip())
     except (OSError, ValueError, EvidenceError) as error:
         report.add("key_unreadable", _name(root, folder / "device.vkey"), str(error))
         return known
     for path in files:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        try:
+            data = _bytes(path, MAX_FILE_BYTES)
+        except OSError as error:
+            report.add("journal_damage", _name(root, path), error.strerror or str(error))
+            continue
+        if len(data) > MAX_FILE_BYTES:
             report.add("journal_damage", _name(root, path), f"longer than {MAX_FILE_BYTES} bytes; no recorder wrote it")
             continue
         read.append(path)
-        _fold(known, joiner.add(read_file(path.read_bytes(), key, "last")))
+        _fold(known, joiner.add(read_file(data, key, "last")))
     _fold(known, joiner.finish())
     joined = joiner.result
     report.entries += joined.frontier.size
@@ -117,6 +125,12 @@ def _read_generation(root: Path, folder: Path, report: Report) -> _Known:
             text = f"lines after byte {offset} are not covered by a checkpoint; the next start puts them aside"
             report.add("torn_tail", _name(root, read[file]), text)
     return known
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    """The file's first bytes, at most one more than ``most``; raises OSError for what is no file, waits for nobody."""
+    with os.fdopen(open_regular(str(path)), "rb") as file:
+        return file.read(most + 1)
 
 
 def _fold(known: _Known, placed: list[Placed]) -> None:

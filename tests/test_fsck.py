@@ -131,6 +131,17 @@ HARM: dict[str, tuple[str, Callable[[Path], object]]] = {
 }  # fmt: skip
 
 
+def as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(("place", "kind"), [("key", "key_unreadable"), ("log", "journal_damage")])
+def test_a_pipe_in_the_journal_is_a_finding_and_keeps_nobody_waiting(spool: Path, place: str, kind: str) -> None:
+    as_pipe(spool / VKEY if place == "key" else journal(spool))
+    assert kind in kinds(spool)
+
+
 @pytest.mark.parametrize("what", HARM)
 def test_fsck_finds(spool: Path, what: str) -> None:
     kind, harm = HARM[what]

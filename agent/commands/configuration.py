@@ -29,6 +29,24 @@ def load_for_spool(spool: Path, named: Path | None) -> Config:
     return msgspec.structs.replace(config, device=device)
 
 
+def spool_of(named: Path | None) -> Path:
+    """The spool that was named, or the one of the device that this is."""
+    if named is not None:
+        return named
+    if not DEVICE_CONFIG.exists():
+        raise click.UsageError(f"Which spool? Give it with --spool DIR; this is no device (no {DEVICE_CONFIG}).")
+    return Path(load_config(DEVICE_CONFIG).device.spool)
+
+
+def device_of(key_folder: Path) -> str:
+    """The id of the device whose key belongs into a folder, by the configuration beside it or the device's own."""
+    beside = key_folder.resolve().parent / "config.toml"
+    path = beside if beside.exists() else DEVICE_CONFIG
+    if not path.exists():
+        raise click.UsageError(f"Which device? Give its id with --device ID; there is no {beside} and no {path}.")
+    return load_config(path).device.id
+
+
 def socket_of(spool: Path | None, named: Path | None) -> Path:
     """The recorder's socket."""
     if spool is not None:

@@ -5,7 +5,6 @@ The command shows; everything else is in ``agent.demo``. Exit code: 0 when spool
 """
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import click
 
 from agent.commands import Exit, either
+from agent.commands.progress import progress_bar
 from agent.commands.verify import print_verdict
 from agent.demo.run import Outcome, Plan, Progress, run
 from agent.demo.script import Tell
@@ -46,19 +46,15 @@ def _terminated(*_: object) -> None:
 @contextmanager
 def _shown() -> Iterator[tuple[Tell, Progress]]:
     """A bar on a terminal, and lines of what happens on standard output everywhere."""
-    if not sys.stderr.isatty():
-        yield lambda zh, en: click.echo(either(zh, en)), lambda done, total, state: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task(either("准备", "preparing"), total=None)
-        yield (
-            lambda zh, en: bar.console.print(either(zh, en), highlight=False, markup=False),
-            lambda done, total, state: bar.update(task, completed=max(0.0, done), total=total, description=state),
-        )
+    with progress_bar(either("准备", "preparing")) as bar:
+        if bar is None:
+            yield lambda zh, en: click.echo(either(zh, en)), lambda done, total, state: None
+        else:
+            shown = bar
+            yield (
+                lambda zh, en: shown.say(either(zh, en)),
+                lambda done, total, state: shown.update(max(0.0, done), total, state),
+            )
 
 
 def _print(outcome: Outcome) -> None:

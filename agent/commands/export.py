@@ -1,13 +1,12 @@
 """``liuhen export`` and ``liuhen open``: hand out a session, and open media with an identity."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from agent.commands import Exit, either, json_option, print_json, spool_option
+from agent.commands.configuration import spool_of
+from agent.commands.progress import progress_bar
 from agent.commands.verify import read_identities, read_moment
 from agent.export import export_session, open_media
 from agent.verify import Unusable
@@ -26,10 +25,9 @@ def export(session: str, dest: Path, start: str | None, end: str | None, spool: 
     DEST holds the encrypted originals, the session's and the device's entries, two proofs, and a README that says how
     to check them without this program. No entry of another session is in it.
     """
-    if spool is None:
-        raise click.UsageError("Which spool? Give it with --spool DIR.")
-    with _progress(either("导出", "Exporting"), as_json) as progress:
-        summary = export_session(spool, session, dest, read_moment(start), read_moment(end), progress)
+    spool = spool_of(spool)
+    with progress_bar(either("导出", "Exporting"), as_json) as bar:
+        summary = export_session(spool, session, dest, read_moment(start), read_moment(end), bar and bar.update)
     if as_json:
         print_json(
             {
@@ -55,11 +53,13 @@ def open_command(path: Path, identity: Path, out: Path, as_json: bool) -> int:
     """Decrypt an export, a spool or one .mp4.age file and join its whole fragments.
 
     Gives SESSION.mp4 (SESSION-2.mp4 where the picture's or sound's parameters changed); bytes that nothing attests
-    stand beside as *.unattested. It opens; it does not judge: that is `liuhen verify`.
+    stand beside as *.unattested. It opens; it does not judge: that is `liuhen verify`. Exit code 1 where a media file
+    that the journal names is not there; what is there is opened.
     """
+    missing: list[str] = []
     try:
-        with _progress(either("解密", "Opening"), as_json) as progress:
-            written = open_media(path, read_identities(identity), out, progress)
+        with progress_bar(either("解密", "Opening"), as_json) as bar:
+            written = open_media(path, read_identities(identity), out, bar and bar.update, missing.append)
     except Unusable as error:
         raise click.UsageError(str(error)) from error
     if as_json:
@@ -68,22 +68,11 @@ def open_command(path: Path, identity: Path, out: Path, as_json: bool) -> int:
         for file in written:
             note = "" if file.attested else either("（未经证明）", " (nothing attests it)")
             click.echo(f"{file.path}: {file.plaintext_bytes} bytes{note}")
-    return Exit.GOOD
+    for name in missing:
+        shown = ascii(name)[1:-1]
+        click.echo(either(f"liuhen: 文件 {shown} 不存在", f"liuhen: the file {shown} is not there"), err=True)
+    return Exit.SHORT if missing else Exit.GOOD
 
 
 def _told(path: str, plaintext_bytes: int, attested: bool) -> dict[str, str | int]:
     return {"path": path, "bytes": plaintext_bytes, "attested": "yes" if attested else "no"}
-
-
-@contextmanager
-def _progress(title: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal's standard error; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

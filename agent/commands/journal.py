@@ -13,9 +13,11 @@ import click
 import msgspec
 
 from agent.commands import Exit, json_option, print_json, spool_option
+from agent.commands.configuration import spool_of
 from agent.evidence import canonical, proof, tree
 from agent.evidence.errors import EvidenceError
 from agent.evidence.tiles import bundles, tiles
+from agent.export.originals import raw_lines, why_unprovable
 from agent.verify.facts import Evidence, Line, Log
 from agent.verify.moments import Clocks, rfc3339
 from agent.verify.run import device_clocks
@@ -72,7 +74,7 @@ def prove(index: int, out: Path | None, entry: Path | None, generation: int | No
     levels = tree.Levels([line.leaf for line in log.lines])
     data = proof.encode_proof(index, tree.inclusion_proof_from(levels.read_hash, index, log.size), log.note)
     if entry:
-        entry.write_bytes(_raw(evidence.root, [log.lines[index]])[0])
+        entry.write_bytes(next(raw_lines(evidence.root, [log.lines[index]])))
     if out:
         out.write_bytes(data)
     else:
@@ -92,7 +94,7 @@ def tiles_command(dest: Path, generation: int | None, spool: Path | None, as_jso
     if dest.exists() and any(dest.iterdir()):
         raise JournalRefused(f"{dest} is not empty; choose a new folder, tiles are never written over others.")
     written = 0
-    raw = _raw(evidence.root, log.lines)
+    raw = list(raw_lines(evidence.root, log.lines))
     for path, data in [*tiles([line.leaf for line in log.lines]), *bundles(raw)]:
         target = dest / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -113,8 +115,7 @@ def tiles_command(dest: Path, generation: int | None, spool: Path | None, as_jso
 
 
 def _read(spool: Path | None) -> Evidence:
-    if spool is None:
-        raise click.UsageError("Which spool? Give it with --spool DIR.")
+    spool = spool_of(spool)
     if not is_spool(spool):
         raise click.UsageError(f"{spool} is no spool; give the folder that holds journal/ and segments/.")
     return read_spool(spool, None)
@@ -123,10 +124,8 @@ def _read(spool: Path | None) -> Evidence:
 def _whole(evidence: Evidence, generation: int | None) -> Log:
     """The generation's log, if its tree can be built from what is there. Raises JournalRefused."""
     log = _log(evidence, generation)
-    if log.first:
-        raise JournalRefused(f"The journal before entry {log.first} was removed; ask the store, which has all of it.")
-    if not log.checkpoint or tree.root_of([line.leaf for line in log.lines]) != log.checkpoint.root or not log.key:
-        raise JournalRefused("The journal is damaged, nothing can be proved from it; `liuhen verify` names the place.")
+    if why := why_unprovable(log):
+        raise JournalRefused(why)
     return log
 
 
@@ -137,12 +136,6 @@ def _log(evidence: Evidence, generation: int | None) -> Log:
         if log.origin.rpartition("/")[2] == str(generation):
             return log
     raise JournalRefused(f"There is no generation {generation} here; there are {len(evidence.logs)}.")
-
-
-def _raw(root: Path, lines: list[Line]) -> list[bytes]:
-    """The entries' bytes as the journal has them."""
-    files = {name: (root / name).read_bytes() for name in {line.file for line in lines}}
-    return [files[line.file][line.offset : line.offset + line.length] for line in lines]
 
 
 # --- showing -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from agent.commands import Exit, json_option, print_json
+from agent.commands.configuration import device_of
 from agent.evidence.note import Signer
 from agent.keys import KEY_FILE, VKEY_FILE, create_key, load_signer
 
@@ -19,14 +20,15 @@ def key() -> None:
 
 @key.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--device", metavar="ID", required=True, help="The device's id, as in [device] id.")
+@click.option("--device", metavar="ID", help="The device's id; [device] id of its configuration where left out.")
 @json_option
-def init(folder: Path, device: str, as_json: bool) -> Exit:
+def init(folder: Path, device: str | None, as_json: bool) -> Exit:
     """Make DIR/device.key (secret) and DIR/device.vkey (to enrol the device with).
 
-    A key that is there already is never overwritten.
+    A key that is there already is never overwritten. Without --device the configuration is config.toml beside DIR, or
+    /etc/liuhen/config.toml.
     """
-    signer = create_key(folder, device, os.urandom)
+    signer = create_key(folder, device or device_of(folder), os.urandom)
     if not as_json:
         click.echo(f"{folder / KEY_FILE}: the secret key; it stays on this device")
         click.echo(f"{folder / VKEY_FILE}: give this to whoever will check the recordings:")

@@ -4,7 +4,6 @@ The command reads what the user brings (keys, a checkpoint, an identity), shows 
 judged is judged in ``agent.verify``. What cannot be used as it is (no spool there, an unreadable key) exits 64.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any
 import click
 
 from agent.commands import Exit, either, json_option, print_json, reads_chinese
+from agent.commands.progress import progress_bar
 from agent.evidence import age
 from agent.evidence.errors import EvidenceError
-from agent.evidence.note import VerifierKey, parse_vkey
+from agent.evidence.note import COSIGNATURE_V1, VerifierKey, parse_vkey
 from agent.verify import Options, Unusable
 from agent.verify import verify as verify_folder
 from agent.verify.moments import MomentMalformed, Wanted, parse_moment
@@ -52,7 +52,7 @@ def command(
     """
     options = Options(
         key=read_key(key) if key else None,
-        mirror_keys=tuple(read_key(text) for text in mirror_keys),
+        mirror_keys=tuple(read_mirror_key(text) for text in mirror_keys),
         checkpoint=_read(checkpoint) if checkpoint else None,
         identities=read_identities(identity) if identity else (),
         start=read_moment(start),
@@ -84,6 +84,14 @@ def read_key(text: str) -> VerifierKey:
         raise click.UsageError(f"No key: {error}") from error
 
 
+def read_mirror_key(text: str) -> VerifierKey:
+    """A store's key: of the kind that co-signs checkpoints, for a device's key never made a co-signature."""
+    key = read_key(text)
+    if key.algorithm != COSIGNATURE_V1:
+        raise click.UsageError(f"{key.name} is no store's key (kind 0x04); give a device's key with --key.")
+    return key
+
+
 def read_identities(path: Path) -> tuple[age.Identity, ...]:
     """The identities in an age identity file."""
     try:
@@ -109,16 +117,9 @@ def _read(path: Path) -> bytes:
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Progress | None]:
-    """A bar on a terminal's standard error; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(either("核验", "Checking"), total=None)
-        yield lambda name, done, total: bar.update(task, completed=done, total=total, description=name[-40:])
+    """A bar that names the file."""
+    with progress_bar(either("核验", "Checking"), quiet) as bar:
+        yield (lambda name, done, total: bar.update(done, total, name[-40:])) if bar else None
 
 
 _TITLES = {

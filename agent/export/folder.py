@@ -6,8 +6,9 @@ when it is whole; a folder that is there already is never written into.
 """
 
 import hashlib
-import shutil
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from agent.evidence import canonical, proof, tree
 from agent.evidence.entries import DEVICE_STREAM
 from agent.evidence.errors import EvidenceError
 from agent.export import excerpt, readme
+from agent.export.originals import raw_lines, why_unprovable
 from agent.verify import facts
-from agent.verify.facts import Evidence, Line, Log, Segment
+from agent.verify.facts import Evidence, Log, Segment
 from agent.verify.files import open_plain
 from agent.verify.moments import Wanted
 from agent.verify.run import device_clocks, log_sessions
@@ -65,16 +67,24 @@ def export_session(
     evidence = read_spool(spool, None)
     log = _log_of(evidence, session)
     part = _part(evidence, log, session, start, end)
-    building = folder.with_name(folder.name + ".part")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    _write_texts(evidence, log, part, building)
-    _copy_media(evidence, part.segments, building, progress)
-    (building / facts.README).write_text(readme.text(session, log, part), encoding="utf-8")
-    _write_sums(building)
-    building.rename(folder)
+    with _built(folder) as building:
+        _write_texts(evidence, log, part, building)
+        _copy_media(evidence, part.segments, building, progress)
+        (building / facts.README).write_text(readme.text(session, log, part), encoding="utf-8")
+        _write_sums(building)
     sizes = [(folder / segment.path).stat().st_size for segment in part.segments]
     return ExportSummary(folder, session, len(part.lines), len(sizes), sum(sizes))
+
+
+@contextmanager
+def _built(folder: Path) -> Iterator[Path]:
+    """A new folder of our own beside ``folder``, which it becomes when it is whole; removed on any error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=folder.name + ".", dir=folder.parent) as holder:
+        building = Path(holder) / "export"
+        building.mkdir()
+        yield building
+        building.rename(folder)
 
 
 def _log_of(evidence: Evidence, session: str) -> Log:
@@ -86,10 +96,8 @@ def _log_of(evidence: Evidence, session: str) -> Log:
     if len(logs) > 1:
         raise ExportRefused(f"{session} lies in {len(logs)} generations of the journal; hand over the whole spool.")
     log = logs[0]
-    if log.first:
-        raise ExportRefused(f"The journal before entry {log.first} was removed; ask the store, which has all of it.")
-    if not log.checkpoint or tree.root_of([line.leaf for line in log.lines]) != log.checkpoint.root or not log.key:
-        raise ExportRefused("The journal is damaged, nothing can be proved from it; `liuhen verify` names the place.")
+    if why := why_unprovable(log):
+        raise ExportRefused(why)
     return log
 
 
@@ -111,7 +119,7 @@ def _write_texts(evidence: Evidence, log: Log, part: excerpt.Part, folder: Path)
         (part.lines, facts.SESSION_LINES, facts.SESSION_PROOF),
         (device, facts.DEVICE_LINES, facts.DEVICE_PROOF),
     ):
-        (folder / name).write_bytes(b"".join(raw + b"\n" for raw in _raw_lines(evidence.root, lines)))
+        (folder / name).write_bytes(b"".join(raw + b"\n" for raw in raw_lines(evidence.root, lines)))
         index = lines[-1].index or 0
         path = tree.inclusion_proof_from(levels.read_hash, index, log.size)
         (folder / proof_name).write_bytes(proof.encode_proof(index, path, log.note))
@@ -119,15 +127,6 @@ def _write_texts(evidence: Evidence, log: Log, part: excerpt.Part, folder: Path)
     (folder / facts.DEVICE_KEY).write_text(log.key.line() + "\n")
     if part.excerpt:
         (folder / facts.EXCERPT).write_bytes(canonical.encode(asdict(part.excerpt)) + b"\n")
-
-
-def _raw_lines(root: Path, lines: Iterable[Line]) -> Iterable[bytes]:
-    """The entries' bytes as the journal has them."""
-    data, name = b"", ""
-    for line in lines:
-        if line.file != name:
-            data, name = (root / line.file).read_bytes(), line.file
-        yield data[line.offset : line.offset + line.length]
 
 
 def _write_sums(folder: Path) -> None:

@@ -2,9 +2,13 @@
 
 Of an export or a spool: each session's segments in order, cut to the attested plaintext offset, joined under their
 init segment; a segment with another init begins another file. What lies behind the attested offset is kept beside as
-``*.unattested``. A single ``.mp4.age`` file has no journal: it is cut to its last whole fragment.
+``*.unattested``. A single ``.mp4.age`` file has no journal: it is cut to its last whole fragment. Everything is
+written into a folder of its own in ``out`` and takes its place when all of it is whole; an error leaves nothing.
 """
 
+import errno
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +21,8 @@ from agent.verify.files import NotPlain, open_plain
 from agent.verify.run import read_evidence, sessions
 
 Progress = Callable[[int, int], None]
+Missing = Callable[[str], None]
+"""Called with the name of a media file that entries name and that is not there."""
 
 
 class OpeningFailed(EvidenceError):
@@ -34,25 +40,58 @@ class OpenedFile:
 
 
 def open_media(
-    path: Path, identities: Sequence[age.Identity], out: Path, progress: Progress | None = None
+    path: Path,
+    identities: Sequence[age.Identity],
+    out: Path,
+    progress: Progress | None = None,
+    missing: Missing | None = None,
 ) -> list[OpenedFile]:
     """Open an export, a spool or one ``.mp4.age`` file into the folder ``out``; files there are not written over.
 
     Raises ``OpeningFailed``, ``Unusable``, the errors of ``age``, OSError.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
-        return _open_single(path, identities, out)
+    with tempfile.TemporaryDirectory(prefix="opening.", suffix=".part", dir=out) as building:
+        if path.is_file():
+            written = _open_single(path, identities, Path(building))
+        else:
+            written = _open_folder(path, identities, Path(building), progress, missing)
+        _settle(written, out)
+    return written
+
+
+def _settle(written: Sequence[OpenedFile], out: Path) -> None:
+    """Move what is whole to its place; where one file is in the way, none."""
+    for file in written:
+        _refuse_existing(out / file.path.name)
+    for file in written:
+        file.path = file.path.rename(out / file.path.name)
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _open_folder(
+    path: Path, identities: Sequence[age.Identity], out: Path, progress: Progress | None, missing: Missing | None
+) -> list[OpenedFile]:
     evidence = read_evidence(path, None)
     every = [(session.id, segment) for session in sessions(evidence) for segment in session.segments]
-    todo = [(s, segment) for s, segment in every if segment.open.file in evidence.files and segment.holds_media]
+    held = [(session, segment) for session, segment in every if segment.holds_media]
+    todo = [(session, segment) for session, segment in held if segment.open.file in evidence.files]
+    for _, segment in held:
+        if missing and segment.open.file not in evidence.files:
+            missing(segment.path)
     total = sum(evidence.files[segment.open.file] for _, segment in todo)
     written: list[OpenedFile] = []
     done, joined, init = 0, "", ""
     for session, segment in todo:
         if session != joined or segment.open.init_sha256 != init:
             number = 1 + sum(file.path.name.startswith(session) and file.attested for file in written)
-            written.append(OpenedFile(out / (f"{session}.mp4" if number == 1 else f"{session}-{number}.mp4")))
+            name = f"{session}.mp4" if number == 1 else f"{session}-{number}.mp4"
+            _refuse_existing(out.parent / name)
+            written.append(OpenedFile(out / name))
         joined, init = session, segment.open.init_sha256
         target = next(file for file in reversed(written) if file.attested)
         written += _join(evidence.root / segment.path, segment, identities, target)

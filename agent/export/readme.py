@@ -22,6 +22,8 @@ _CHINESE = """# 执法记录 {session} 导出件
 | `checkpoint`、`device.vkey` | 签名检查点与设备公钥；请与登记的公钥核对 |
 | `SHA256SUMS` | 全部文件的 SHA-256 |
 
+经签名证明的只有日志条目和媒体；本说明与 `SHA256SUMS` 未经签名，仅供参考，不能作为依据。
+
 ## 用我们的程序核验
     liuhen verify . --key 登记的公钥 --identity identity.txt
 
@@ -49,6 +51,8 @@ Device {origin}; checkpoint of size {size}; {scope}
 | `session.tlog-proof`, `device.tlog-proof` | inclusion proofs of each stream's last entry (C2SP tlog-proof) |
 | `checkpoint`, `device.vkey` | the signed checkpoint and the device's key; compare it with the key as enrolled |
 | `SHA256SUMS` | SHA-256 of every file |
+
+Only the entries and the media are attested. Nobody signed this page and `SHA256SUMS`: they help, they prove nothing.
 
 ## Checking it with our program
     liuhen verify . --key VKEY-AS-ENROLLED --identity identity.txt

@@ -18,10 +18,11 @@ from agent.keys import load_signer
 from agent.recorder import clock, spool_lock
 from agent.recorder.disk import FolderDisk
 from agent.recorder.messages import Draft, Sensor
-from agent.recorder.recorder import Recorder, Settings
+from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovered, Recovery
 from agent.recorder.sensors import SensorReader
 from agent.recorder.service import Service, WatchedDisk, as_disk
+from agent.recorder.settings import Settings
 from agent.recorder.writer import Identity, Writer
 from config.items import items_sha256
 from config.models import Config

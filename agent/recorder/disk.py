@@ -7,10 +7,16 @@ synced and any name whose folder was not, and a test can fail any call. Paths ar
 Leaves to others: what to write when (``writer``), and what a cut leaves behind (``recovery``).
 """
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
+
+
+class NotAFile(OSError):
+    """A pipe, a device, a link or a folder where a file belongs: reading it might never return."""
 
 
 class Disk(Protocol):
@@ -57,6 +63,20 @@ class Disk(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """Names directly in a folder, sorted; empty where it does not exist. Folders end in ``/``."""
+
+
+def open_regular(path: str) -> int:
+    """A regular file, opened for reading without waiting for anybody. Raises NotAFile for all else."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise NotAFile(error.errno, "is no regular file", path) from error
+        raise
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise NotAFile(errno.EINVAL, "is no regular file", path)
 
 
 class FolderDisk:
@@ -118,7 +138,7 @@ class FolderDisk:
         os.unlink(self._path(path))
 
     def read(self, path: str, offset: int = 0, length: int = -1) -> bytes:
-        with open(self._path(path), "rb") as file:
+        with os.fdopen(open_regular(self._path(path)), "rb") as file:
             file.seek(offset)
             return file.read(length)
 

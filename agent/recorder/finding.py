@@ -23,10 +23,11 @@ from agent.evidence.note import VerifierKey, parse_vkey
 from agent.evidence.tree import EMPTY_ROOT
 from agent.recorder import spool
 from agent.recorder.aside import AsideFolder, session_numbers
-from agent.recorder.disk import Disk
+from agent.recorder.disk import Disk, NotAFile
 from agent.recorder.state import DeviceState, SessionState
 
 VKEY = "device.vkey"
+MAX_KEY_BYTES = 10_000
 _GENERATION = re.compile(r"\d{4}|[1-9]\d{4,8}", re.ASCII)
 _LOG_NAME = re.compile(r"\d{12,18}\.log", re.ASCII)
 
@@ -195,7 +196,10 @@ class Finder:
         if self._disk.size(path) > MAX_FILE_BYTES:
             text = f"{path}: {self._disk.size(path)} bytes; no journal file grows beyond {MAX_FILE_BYTES}"
             return _File(path, FileReading(), None, 0, text)
-        data = self._disk.read(path)
+        try:
+            data = self._disk.read(path)
+        except NotAFile:
+            return _File(path, FileReading(), None, 0, f"{path} is no regular file")
         reading = read_file(data, self._key, "last")
         if reading.attested_bytes:
             return _File(path, reading, reading.signed, reading.signed_bytes)
@@ -227,7 +231,10 @@ class Finder:
     def _key_text(self, folder: str) -> str:
         if VKEY not in self._disk.names(folder):
             return ""
-        return self._disk.read(f"{folder}/{VKEY}", 0, 10_000).decode("utf-8", errors="replace")
+        try:
+            return self._disk.read(f"{folder}/{VKEY}", 0, MAX_KEY_BYTES).decode("utf-8", errors="replace")
+        except NotAFile:
+            return ""
 
     def _mend_key(self, folder: str) -> None:
         if VKEY in self._disk.names(folder):

@@ -24,8 +24,9 @@ from agent.recorder.outbox import Hole, Outbox
 from agent.recorder.prerecord import Prerecord
 from agent.recorder.ring import Packet, Ring
 from agent.recorder.session import SLEEPS, Moment, Session
+from agent.recorder.settings import Settings
 from agent.recorder.spool import session_id
-from agent.recorder.state import DeviceState, SessionState, gap_us
+from agent.recorder.state import DeviceState, Resume, SessionState, gap_us
 from agent.recorder.timeline import NS_PER_S, NS_PER_US
 from agent.recorder.utc import Utc
 from drivers import Counter, Fault, Log
@@ -48,37 +49,6 @@ MOST_CHARACTERS = 500
 MEDIA_TRACKS: tuple[e.MediaTrack, ...] = ("video", "sound")
 PACKETS = (VideoPacket, SoundPacket)
 TRACK_OF: dict[str, e.Track] = {"camera": "video", "microphone": "sound", "position": "position"}
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """From the configuration, in the units of use."""
-
-    prerecord_s: int
-    prerecord_sound: bool
-    segment_s: int
-    flush_ms: int
-    queue_s: int
-    required_tracks: tuple[e.Track, ...]
-    sensors: frozenset[str]
-    items_sha256: str
-    config_sha256: str
-    silent_ms: int = 2_000
-    """A camera or microphone that sends nothing for so long is interrupted; its stream has a packet every 40 ms."""
-    position_silent_ms: int = 5_000
-    """Likewise for the position: three times its interval, and not there at a start where the last fix is older."""
-
-
-@dataclass(slots=True)
-class Resume:
-    """What recovery left to go on with: the open session, its interruption, and what tells the gap's length."""
-
-    session: SessionState
-    interruption: e.InterruptionBegin
-    then: tuple[int, int] | None
-    """UTC and its greatest error at the last good moment, microseconds; None where no clock said."""
-    boot_began_us: int
-    """CLOCK_BOOTTIME at which this boot began."""
 
 
 @dataclass(slots=True)

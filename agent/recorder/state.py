@@ -266,6 +266,18 @@ def _carried(entry: SessionCarry) -> SessionState:
     return SessionState(session=entry.stream, **fields)
 
 
+@dataclass(slots=True)
+class Resume:
+    """What recovery left to go on with: the open session, its interruption, and what tells the gap's length."""
+
+    session: SessionState
+    interruption: InterruptionBegin
+    then: tuple[int, int] | None
+    """UTC and its greatest error at the last good moment, microseconds; None where no clock said."""
+    boot_began_us: int
+    """CLOCK_BOOTTIME at which this boot began."""
+
+
 def gap_us(
     begin: InterruptionBegin,
     boot: int,

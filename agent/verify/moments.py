@@ -30,6 +30,8 @@ def parse_moment(text: str) -> Wanted:
     """``2026-03-01T08:30:00+08:00`` or ``+90`` (seconds, a fraction is allowed); raises ``MomentMalformed``."""
     try:
         if text.startswith("+"):
+            if not text[1:2].isdecimal():
+                raise ValueError("seconds from the start are never negative")
             return Wanted(since_start_us=round(float(text[1:]) * 1_000_000))
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:

@@ -29,6 +29,7 @@ Progress = Callable[[str, int, int], None]
 """Called with a file's name, bytes done and bytes in all."""
 
 _SEGMENT_NAME = re.compile(r"[^/]*_[0-9]{14}_[0-9]+(?:_IMP)?\.mp4\.age")
+REVERSED = "The time that you asked for ends before it begins; --to must be later than --from."
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -60,9 +61,12 @@ def read_evidence(path: Path, key: VerifierKey | None, sizes: frozenset[int] = f
 
 def verify(path: Path, options: Options, progress: Progress | None = None) -> Verdict:
     """The verdict on a folder. Raises ``Unusable``, and EvidenceError for a brought checkpoint that is none."""
+    if _ends_first(options.start, options.end):
+        raise Unusable(REVERSED)
     evidence = read_evidence(path, options.key, anchors.wanted_sizes(options.checkpoint))
     found = Found(evidence, anchors.find_anchors(evidence, options.checkpoint, options.mirror_keys))
     found.vouched = options.key is not None
+    found.asked_part = options.start is not None or options.end is not None
     found.problems += [*evidence.problems, *anchors.key_problems(evidence, options.key), *found.anchors.problems]
     found.problems += _chain_problems(evidence)
     known: list[Session] = []
@@ -71,6 +75,8 @@ def verify(path: Path, options: Options, progress: Progress | None = None) -> Ve
         for session in log_sessions(evidence, log):
             known.append(session)
             _add_session(found, session, _required_tracks(log), options)
+    if found.asked_part and not found.accounts:
+        found.problems.append(_nothing_asked(found, options))
     found.problems += _name_problems(found, known)
     _check_media(found, options, progress)
     return judge(found, options.language)
@@ -129,6 +135,8 @@ def _required_tracks(log: Log) -> list[str]:
 def _add_session(found: Found, session: Session, required: list[str], options: Options) -> None:
     tracks: list[str] = [*session.open.required_tracks] if session.open else required
     wanted, problems = _wanted_range(found, session, options)
+    if _is_reversed(session, found.clocks, options):
+        return
     account = accounting.account(session, tracks, wanted, found.evidence.excerpt is not None)
     found.problems += problems
     if wanted is not None and found.evidence.excerpt is None and not wanted.overlaps(account.whole):
@@ -158,6 +166,39 @@ def _wanted_range(found: Found, session: Session, options: Options) -> tuple[Ran
     return Range(start, end), []
 
 
+def _ends_first(start: Wanted | None, end: Wanted | None) -> bool:
+    """Whether a range ends before it begins, as far as its two moments can be compared without a session."""
+    if start is None or end is None:
+        return False
+    if start.utc_us is not None and end.utc_us is not None:
+        return end.utc_us <= start.utc_us
+    if start.since_start_us is not None and end.since_start_us is not None:
+        return end.since_start_us <= start.since_start_us
+    return False
+
+
+def _is_reversed(session: Session, clocks: Clocks, options: Options) -> bool:
+    """Whether a range of one moment in UTC and one from the start ends before it begins in this session."""
+    if options.start is None or options.end is None or _same_kind(options.start, options.end):
+        return False
+    axis = Axis(session)
+    start, end = (presentation(wanted, axis, clocks, 0) for wanted in (options.start, options.end))
+    return start is not None and end is not None and end <= start
+
+
+def _same_kind(one: Wanted, other: Wanted) -> bool:
+    return (one.utc_us is None) == (other.utc_us is None)
+
+
+def _nothing_asked(found: Found, options: Options) -> Problem:
+    """No session meets the range: it lies elsewhere, or (``Unusable``) it is none."""
+    for log in found.evidence.logs:
+        clocks = device_clocks(log)
+        if any(_is_reversed(session, clocks, options) for session in log_sessions(found.evidence, log)):
+            raise Unusable(REVERSED)
+    return Problem("range_outside")
+
+
 def presentation(wanted: Wanted | None, axis: Axis, clocks: Clocks, otherwise: int) -> int | None:
     """A wanted moment on a session's line of time; None where no clock ties it."""
     if wanted is None:
@@ -172,13 +213,12 @@ def presentation(wanted: Wanted | None, axis: Axis, clocks: Clocks, otherwise: i
 
 def _check_media(found: Found, options: Options, progress: Progress | None) -> None:
     evidence = found.evidence
-    named = [segment for account, _ in found.accounts for segment in account.session.segments]
     plan = [
         segment for account, _ in found.accounts for segment in account.session.segments if _asked(account, segment)
     ]
     there = [s for s in plan if s.open.file in evidence.files]
     found.problems += [s.opened.problem("file_missing", s.path, why="") for s in plan if s not in there]
-    found.segments, found.fragments = len(named), sum(len(segment.fragments) for segment in named)
+    found.segments, found.fragments = len(there), sum(len(segment.fragments) for segment in there)
     done, total = 0, sum(evidence.files[segment.open.file] for segment in there) * (2 if options.identities else 1)
     with ThreadPoolExecutor(_WORKERS) as pool:
         for segment, results in zip(there, pool.map(_Job(evidence, options.identities), there), strict=True):

@@ -30,6 +30,8 @@ class Found:
     """Each session with the clocks of its generation."""
     problems: list[Problem] = field(default_factory=list)
     vouched: bool = False
+    asked_part: bool = False
+    """Whether the user asked for a range."""
     segments: int = 0
     fragments: int = 0
     sealed_bytes: int = 0
@@ -89,6 +91,8 @@ def _bytes_answer(found: Found, language: Language) -> dict[str, Any]:
     text = answer("bytes_yes", language, **{k: counts[k] for k in ("bytes", "segments", "entries", "checkpoints")})
     if found.opened_files:
         text += answer("bytes_opened", language, opened=found.opened_files)
+    if found.asked_part:
+        text += answer("bytes_asked", language)
     return {"answer": given, "text": text}
 
 
@@ -103,6 +107,8 @@ def _missing_answer(found: Found, language: Language) -> dict[str, Any]:
     still_open = [account.session.id for account, _ in found.accounts if account.session.close is None]
     if still_open and found.evidence.excerpt is None:
         text += answer("missing_open", language, open=", ".join(still_open))
+    if found.asked_part:
+        text += answer("missing_asked", language)
     return {"answer": given, "text": text}
 
 
@@ -114,6 +120,7 @@ def _signer_answer(found: Found, language: Language) -> dict[str, Any]:
         given, text = "no", answer("signer_nobody", language)
     elif given != "yes":
         text = answer("signer_no" if given == "no" else "signer_compare", language)
+        text += answer("signer_key", language, key=key.line()) if _key_fits(found) else ""
     else:
         given = "yes" if found.vouched else "unknown"
         text = answer(f"signer_{given}", language, key=key.line()) + _sizes(found, between_s, language)
@@ -121,11 +128,16 @@ def _signer_answer(found: Found, language: Language) -> dict[str, Any]:
         "answer": given,
         "text": text,
         "key": key.line() if key else None,
-        "vouched_by": "argument" if given == "yes" else "nobody",
+        "vouched_by": "argument" if key is not None and _key_fits(found) else "nobody",
         "device_size": found.anchors.device_size,
         "cosigned_size": found.anchors.cosigned_size,
         "between_s": between_s,
     }
+
+
+def _key_fits(found: Found) -> bool:
+    """Whether the user brought the key that signed, whatever else may be wrong about the signer."""
+    return found.vouched and not any(problem.kind == "key_differs" for problem in found.problems)
 
 
 def _sizes(found: Found, between_s: int | None, language: Language) -> str:

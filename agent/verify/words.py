@@ -353,8 +353,8 @@ KINDS: dict[str, Kind] = {
     "range_outside": Kind(
         _MISSING,
         "unknown",
-        "The time that you asked for is not, or not wholly, in this excerpt.",
-        "所询时间不在（或不全在）本节选内。",
+        "The time that you asked for is not, or not wholly, in what is here.",
+        "所询时间不在（或不全在）此处内容之中。",
     ),
     "range_ends_later": Kind(
         _MISSING,
@@ -402,6 +402,10 @@ ANSWERS: dict[str, tuple[str, str]] = {
         " {opened} files were decrypted; pictures' and sound's time stamps are those of the journal.",
         "已解密 {opened} 个文件，画面与声音的时间戳与日志一致。",
     ),
+    "bytes_asked": (
+        " The media files are those of what you asked for; no others were read.",
+        "媒体文件仅指所询时间内的文件，其余未读取。",
+    ),
     "bytes_no": (
         "Something was altered, removed or added; see the problems.",
         "有内容被改动、删除或添加，见问题清单。",
@@ -412,6 +416,7 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "{sessions} 次执法记录的每一时刻均已录制，或属于已记载的中断（{gaps} 处）。",
     ),
     "missing_open": (" Still open: {open}.", "尚未结束：{open}。"),
+    "missing_asked": (" This is said of what you asked for, and of nothing else.", "以上仅就所询时间而言。"),
     "missing_none": ("There is no session in it.", "其中没有执法记录。"),
     "missing_no": ("Something is missing without a reason; see the problems.", "有内容无故缺失，见问题清单。"),
     "missing_unknown": (
@@ -439,6 +444,7 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "It cannot be told how far others vouch for it; see the problems.",
         "无法判断他方作保的范围，见问题清单。",
     ),
+    "signer_key": (" It is signed by the key that you gave, {key}.", "由所给密钥 {key} 签署。"),
     "signer_no": (
         "The key, or what others signed, does not fit; see the problems.",
         "密钥或他方签名不符，见问题清单。",

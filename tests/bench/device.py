@@ -12,8 +12,9 @@ from agent.evidence import age
 from agent.evidence.note import Signer
 from agent.recorder import messages as m
 from agent.recorder.disk import Disk
-from agent.recorder.recorder import Recorder, Settings
+from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovery
+from agent.recorder.settings import Settings
 from agent.recorder.writer import Identity, Writer
 from tests.bench.media import BIT_RATE_KBIT, NS_PER_S, Media
 

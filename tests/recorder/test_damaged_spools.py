@@ -438,3 +438,25 @@ def test_a_folder_whose_name_could_not_be_synced_is_synced_by_the_next_try(tmp_p
         disk.make_folder("journal/0001")
     disk.make_folder("journal/0001")
     assert disk.synced == ["", "journal"]
+
+
+# --- what is no file ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["key", "log"])
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_pipe_or_a_link_in_the_journal_keeps_no_start_waiting(tmp_path: Path, place: str, kind: str) -> None:
+    rig = recorded(tmp_path)
+    path = tmp_path / "journal/0001/device.vkey" if place == "key" else journal(tmp_path)
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    done = recover(rig).done
+    if place == "key":
+        assert of_kind(tmp_path, 1, e.Aside)
+        assert path.read_text().startswith("liuhen/")
+    else:
+        assert any("is no regular file" in line for line in done)
+        assert begin(tmp_path, 2).reason == "damage"

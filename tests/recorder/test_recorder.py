@@ -19,7 +19,7 @@ from agent.evidence import canonical, mp4
 from agent.evidence import entries as e
 from agent.evidence.private import open_private
 from agent.recorder import messages as m
-from agent.recorder.recorder import Settings
+from agent.recorder.settings import Settings
 from drivers import Counter
 from drivers.camera import VideoPacket
 from drivers.microphone import SoundPacket

@@ -17,8 +17,9 @@ from typing import Literal
 from agent.evidence import age
 from agent.evidence.note import Signer
 from agent.recorder import messages as m
-from agent.recorder.recorder import Recorder, Settings
+from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovered, Recovery
+from agent.recorder.settings import Settings
 from agent.recorder.writer import Identity, Writer
 from drivers.camera import CameraParameters, VideoPacket
 from drivers.microphone import SoundPacket, SoundParameters

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from agent.recorder.recorder import Settings
+from agent.recorder.settings import Settings
 from tests.support.live import Diet
 from tests.support.rig import SETTINGS, SOUND_ONLY
 

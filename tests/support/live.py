@@ -23,9 +23,10 @@ from agent.evidence.note import Signer
 from agent.recorder import messages as m
 from agent.recorder.clock import boottime_ns
 from agent.recorder.disk import FolderDisk
-from agent.recorder.recorder import Recorder, Settings
+from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovery
 from agent.recorder.service import Service, WatchedDisk, as_disk
+from agent.recorder.settings import Settings
 from agent.recorder.state import DeviceState
 from agent.recorder.writer import Identity, Writer
 from drivers.camera import VideoPacket

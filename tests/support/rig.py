@@ -13,8 +13,9 @@ from agent.evidence.note import Signer
 from agent.recorder import messages as m
 from agent.recorder.disk import Disk, FolderDisk
 from agent.recorder.journal_file import ROTATE_BYTES
-from agent.recorder.recorder import Recorder, Settings
+from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovered, Recovery
+from agent.recorder.settings import Settings
 from agent.recorder.writer import Identity, Writer
 from tests.support import streams
 

@@ -249,6 +249,46 @@ def test_nothing_that_is_there_is_written_over(world: World, tmp_path: Path) -> 
     assert (tmp_path / f"{SESSION}.mp4").read_bytes() == b"mine"
 
 
+def test_an_opening_that_fails_leaves_nothing_and_can_be_made_again(world: World, tmp_path: Path) -> None:
+    folder, out = world.copy("export", tmp_path / "export"), tmp_path / "out"
+    name = folder.media(-1)
+    whole = (folder.root / name).read_bytes()
+    folder.edit(name, lambda data: data[: len(data) // 2])
+    for source in (folder.root, folder.root / name):
+        with pytest.raises(OpeningFailed):
+            open_media(source, [age.Identity(bytes(range(32)))], out)
+        assert list(out.iterdir()) == []
+    with pytest.raises(OpeningFailed):
+        open_media(folder.root, [world.device.identity], out)
+    assert list(out.iterdir()) == []
+    folder.edit(name, lambda _: whole)
+    assert [file.path for file in open_media(folder.root, [world.device.identity], out)] == [out / f"{SESSION}.mp4"]
+    assert [path.name for path in out.iterdir()] == [f"{SESSION}.mp4"]
+
+
+def test_media_that_are_not_there_are_named_and_the_others_opened(world: World, tmp_path: Path) -> None:
+    folder = world.copy("export", tmp_path / "export")
+    gone = folder.media(1)
+    (folder.root / gone).unlink()
+    (tmp_path / "identity").write_text(world.device.identity.text() + "\n")
+    arguments = [str(folder.root), "--identity", str(tmp_path / "identity"), "--out", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(open_command, arguments, standalone_mode=False)
+    assert result.return_value == 1
+    assert f"{gone} is not there" in result.stderr
+    assert [Path(file["path"]).name for file in json.loads(result.stdout)] == [f"{SESSION}.mp4"]
+
+
+def test_an_export_says_that_its_readme_and_sums_prove_nothing(world: World, tmp_path: Path) -> None:
+    """Both changed in step are not found out, so both places say so."""
+    folder = world.copy("export", tmp_path / "export")
+    assert b"Only the entries and the media are attested." in (folder.root / "README.md").read_bytes()
+    before = world.verdict(folder)
+    folder.edit("README.md", lambda data: data + b"another word")
+    assert {problem["kind"] for problem in world.verdict(folder)["problems"]} >= {"sum_differs"}
+    folder.repair_sums()
+    assert world.verdict(folder) == before
+
+
 # --- the commands ---------------------------------------------------------------------------------------
 
 
@@ -266,6 +306,14 @@ def test_the_commands_export_and_open(world: World, tmp_path: Path) -> None:
     ]
 
 
+def test_an_export_leaves_a_folder_that_happens_to_be_named_part_alone(world: World, tmp_path: Path) -> None:
+    (tmp_path / "x.part").mkdir()
+    (tmp_path / "x.part/mine").write_text("kept")
+    export_session(world.root / "spool", SESSION, tmp_path / "x")
+    assert (tmp_path / "x.part/mine").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "x.part"]
+
+
 def test_an_interrupted_export_leaves_no_folder_and_can_be_made_again(world: World, tmp_path: Path) -> None:
     spool = world.copy("spool", tmp_path / "spool").root
     held = tmp_path / "held"
@@ -273,7 +321,7 @@ def test_an_interrupted_export_leaves_no_folder_and_can_be_made_again(world: Wor
     shutil.move(name, held)
     with pytest.raises(ExportRefused, match="not there"):
         export_session(spool, SESSION, tmp_path / "x")
-    assert not (tmp_path / "x").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["held", "spool"]
     shutil.move(held, name)
     export_session(spool, SESSION, tmp_path / "x")
     assert verify(tmp_path / "x", world.options).json["bytes_intact"]["answer"] == "yes"

@@ -360,6 +360,23 @@ def test_another_key_than_the_devices_is_said_to_differ(world: World) -> None:
     assert verdict.status == 1
 
 
+def test_the_key_that_was_given_and_fits_vouches_whatever_else_is_open(world: World) -> None:
+    folder = world.root / "export"
+    old = replace(world.options, checkpoint=small_checkpoint(world))
+    for asked, vouched in ((old, "argument"), (replace(old, key=None), "nobody")):
+        signer = verify(folder, asked).json["signer"]
+        assert (signer["answer"], signer["vouched_by"]) == ("unknown", vouched)
+        assert ("the key that you gave" in signer["text"]) == (vouched == "argument")
+    differs = verify(folder, replace(old, key=Signer("liuhen/cam-1", bytes(32)).vkey)).json["signer"]
+    assert (differs["answer"], differs["vouched_by"]) == ("no", "nobody")
+
+
+def small_checkpoint(world: World) -> bytes:
+    """An earlier checkpoint of the same journal, which an export cannot be compared with."""
+    lines = (world.root / "spool/journal/0001/000000000000.log").read_bytes().splitlines()
+    return str(json.loads(next(line for line in lines if line.startswith(b'"liuhen/')))).encode()
+
+
 def test_a_checkpoint_of_another_device_is_refused(world: World) -> None:
     asked = replace(world.options, checkpoint=world.other.cosigned())
     assert {"checkpoint_foreign"} <= kinds(verify(world.root / "spool", asked).json)
