@@ -49,21 +49,30 @@ class LocalRecorder:
 
     def status(self) -> dict[str, Any]:
         """What the recorder does now."""
-        return self._call("GET", "status", b"")[1]
+        status, answer = self._call("GET", "status", b"")
+        if status != 200:
+            raise RecorderAbsent(f"{self._path}: {answer.get('error') or f'HTTP {status}'}")
+        return answer
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Events as they come, without end."""
         connection = self._connect(None)
-        connection.request("GET", "/events")
-        for line in connection.getresponse():
-            yield json.loads(line)
+        try:
+            connection.request("GET", "/events")
+            response = connection.getresponse()
+            if response.status != 200:
+                raise RecorderRefused(f"the recorder refused: {_object(response.read()).get('error')}")
+            for line in response:
+                yield _object(line)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise RecorderAbsent(f"{self._path}: the recorder stopped answering ({error}); see its log") from error
 
     def _call(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         connection = self._connect(TIMEOUT_S)
         try:
             connection.request(method, f"/{path}", body)
             response = connection.getresponse()
-            return response.status, json.loads(response.read())
+            return response.status, _object(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RecorderAbsent(f"{self._path}: the recorder does not answer ({error}); see its log") from error
         finally:
@@ -73,8 +82,19 @@ class LocalRecorder:
         connection = _Connection(self._path, timeout_s or 86_400)
         try:
             connection.connect()
+        except PermissionError as error:
+            raise RecorderAbsent(f"{self._path}: you may not use this recorder's socket; ask its owner") from error
         except OSError as error:
+            what = error.strerror or str(error)
             raise RecorderAbsent(
-                f"{self._path}: no recorder there ({error.strerror}); start it with liuhen record --config FILE"
+                f"{self._path}: no recorder there ({what}); start it with liuhen record --config FILE"
             ) from error
         return connection
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """A JSON object; ValueError for anything else."""
+    answer = json.loads(data)
+    if not isinstance(answer, dict):
+        raise ValueError("the answer is no JSON object")
+    return answer

@@ -89,20 +89,17 @@ def annotate(
     **where: Path | None,
 ) -> int:
     """Add to SESSION (the open or next one where left out): power, stages, officers, private text."""
-    if important is not None:
-        _send("important", {"important": important}, as_json, **where)
     ranges = [
         _range(kind, text)
         for kind, texts in (("stage", stages), ("situation", situations), ("focus", foci))
         for text in texts
     ]
-    if important is not None and not (power or ranges or officers or private):
-        return Exit.GOOD
     body: dict[str, object] = {
         "session": session,
         "power": power or "",
         "ranges": ranges,
         "officers": list(officers),
+        "important": "" if important is None else ("yes" if important else "no"),
         "private": private,
     }
     return _send("annotate", body, as_json, **where)

@@ -30,6 +30,7 @@ def recover(spool: Path, config: Path | None, as_json: bool) -> int:
     from agent.recorder.disk import FolderDisk
     from agent.recorder.service import WatchedDisk
 
+    _refuse_other_folders(spool)
     loaded = load_for_spool(spool, config)
     held = spool_lock.lock(spool)
     done = compose.recover(loaded, WatchedDisk(FolderDisk(spool)), for_recording=False).done
@@ -41,6 +42,12 @@ def recover(spool: Path, config: Path | None, as_json: bool) -> int:
     return Exit.GOOD
 
 
+def _refuse_other_folders(folder: Path) -> None:
+    """A folder that is no spool is not made one."""
+    if not any((folder / name).is_dir() for name in ("journal", "segments")):
+        raise click.UsageError(f"{folder} is no spool: it has neither journal/ nor segments/; give the spool's folder")
+
+
 @click.command("fsck")
 @click.argument("spool", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @json_option
@@ -48,6 +55,7 @@ def fsck(spool: Path, as_json: bool) -> int:
     """Check a device's invariants over SPOOL, read-only."""
     from agent import fsck as checker
 
+    _refuse_other_folders(spool)
     report = checker.check(spool)
     if as_json:
         print_json(msgspec.to_builtins(report))

@@ -9,9 +9,11 @@ stands still.
 
 import asyncio
 import contextlib
+import errno
 import os
 import queue
 import socket
+import stat
 import struct
 import threading
 import unicodedata
@@ -23,7 +25,7 @@ import msgspec
 import uvicorn
 from msgspec import UNSET, Meta, UnsetType
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -88,6 +90,7 @@ class AnnotateBody(Body):
     ranges: Annotated[list[RangeBody], Meta(max_length=MAX_LISTED)] = []
     officers: Annotated[list[Word], Meta(max_length=MAX_LISTED)] = []
     private: PrivateText = ""
+    important: Literal["", "yes", "no"] = ""
 
 
 class AssignBody(Body):
@@ -198,8 +201,8 @@ class Api:
             try:
                 body = await _body(request, kind)
                 message = make(body)
-            except (msgspec.DecodeError, ValueError) as error:
-                return JSONResponse({"error": str(error)}, status_code=400)
+            except (msgspec.DecodeError, ValueError, ClientDisconnect) as error:
+                return JSONResponse({"error": str(error) or "the request ended in its body"}, status_code=400)
             event: m.Event = await asyncio.to_thread(self._service.command, message)
             code = 200 if event.name == "accepted" else 409
             return JSONResponse({"answer": event.name, "text": event.text, "session": event.session}, status_code=code)
@@ -216,11 +219,18 @@ class Api:
 
     def _annotate(self, body: AnnotateBody) -> m.AnnotateSession:
         ranges, officers = [_range(one, body.power) for one in body.ranges], _officers(body.officers)
-        return m.AnnotateSession(body.session, body.power, ranges, officers, _private(body.private))
+        private = _private(body.private)
+        if not (body.power or ranges or officers or body.important or private):
+            raise ValueError("nothing is said: give power, ranges, officers, important or private")
+        return m.AnnotateSession(body.session, body.power, ranges, officers, private, body.important)
 
     def _assign(self, body: AssignBody) -> m.Message:
+        private = _private(body.private)
+        if (body.how == "return") == bool(body.officer):
+            wanted = "no officer: nobody has it then" if body.officer else "the officer's certificate number"
+            raise ValueError(f"{body.how}: give {wanted}")
         officer = _officers([body.officer])[0] if body.officer else ""
-        return m.Issue(body.how, officer, _private(body.private))
+        return m.Issue(body.how, officer, private)
 
 
 async def _silent(_: Request, error: Exception) -> Response:
@@ -279,8 +289,7 @@ def serve(service: Service, path: str) -> threading.Thread:
 
 def _bound(path: str) -> socket.socket:
     os.makedirs(os.path.dirname(path) or ".", mode=0o750, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    _clear(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)
@@ -289,3 +298,20 @@ def _bound(path: str) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _clear(path: str) -> None:
+    """Remove the socket that an ended recorder left; nothing else that lies at ``path``, and no living one's."""
+    try:
+        is_socket = stat.S_ISSOCK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return
+    if not is_socket:
+        raise OSError(errno.EEXIST, "something that is no socket is in the way; correct [device] socket", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        try:
+            other.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise OSError(errno.EADDRINUSE, "another recorder listens there; correct [device] socket", path)

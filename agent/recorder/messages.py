@@ -152,6 +152,8 @@ class AnnotateSession(Struct):
     ranges: list[StageRange] = []
     officers: list[str] = []
     private: str = ""
+    important: Literal["", "yes", "no"] = ""
+    """Marked as important, or no longer; empty: nothing is said of it."""
 
 
 class Issue(Struct):

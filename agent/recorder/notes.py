@@ -29,7 +29,7 @@ class Notes:
         """A session has begun: what waited for it."""
         self._known.add(session)
         waiting, self._pending = self._pending, []
-        return [annotation(note, session) for note in waiting]
+        return [draft for note in waiting for draft in drafts_of(note, session)]
 
     def annotate(self, note: AnnotateSession, open_session: str) -> tuple[list[Draft], Event]:
         """Before (kept for the next session), during and after (R2); ``open_session`` is empty where there is none."""
@@ -41,7 +41,7 @@ class Notes:
             return [], Event("accepted", "kept in memory for the next session, not yet safe")
         if target not in self._known:
             return [], Event("refused", f"no session {target} in this journal (one from before damage takes no notes)")
-        return [annotation(note, target)], Event("accepted", "", target)
+        return drafts_of(note, target), Event("accepted", "", target)
 
     def issue(self, said: Issue) -> Draft:
         """The readable part says that a change took place; the person stands in ``private`` only."""
@@ -49,6 +49,16 @@ class Notes:
         self.officer = (said.officer or UNKNOWN_OFFICER) if self.assigned else NOBODY
         text = canonical.encode({"officer": said.officer, "text": said.private}).decode()
         return Draft(_ISSUES[said.how](private=e.Private(sha256="", age="")), text)
+
+
+def drafts_of(note: AnnotateSession, session: str) -> list[Draft]:
+    """What the note says, as entries of the session."""
+    drafts: list[Draft] = []
+    if note.important:
+        drafts.append(Draft(e.Importance(stream=session, important=note.important)))
+    if note.power or note.ranges or note.officers or note.private:
+        drafts.append(annotation(note, session))
+    return drafts
 
 
 def annotation(note: AnnotateSession, session: str) -> Draft:

@@ -361,7 +361,7 @@ class Recorder:
     def _note(self, note: m.MarkNow | m.Important | m.AnnotateSession) -> list[m.Effect]:
         if isinstance(note, m.AnnotateSession):  # of the session that waits to go on, too
             drafts, answer = self._notes.annotate(note, self._session.id if self._session else "")
-            self._outbox.add([self._made(draft) for draft in drafts])
+            self._add_notes(drafts)
             return [answer]
         session = self._session if self._starting is None else None
         if session is None:
@@ -373,6 +373,13 @@ class Recorder:
             entry = e.Importance(boot_us=self._now_us(), important="yes" if note.important else "no")
         self._outbox.add([session.draft(entry)])
         return [m.Event("accepted", "", session.id)]
+
+    def _add_notes(self, drafts: list[m.Draft]) -> None:
+        for draft in drafts:
+            entry, session = self._made(draft).entry, self._session
+            if isinstance(entry, e.Importance) and session is not None and entry.stream == session.id:
+                session.state.important = entry.important == "yes"  # the next file's name says it
+            self._outbox.add([draft])
 
     def _issue(self, issue: m.Issue) -> list[m.Effect]:
         self._outbox.add([self._made(self._notes.issue(issue))])
@@ -450,7 +457,7 @@ class Recorder:
             config_sha256=self._settings.config_sha256,
         )
         self._outbox.add([self._session.draft(opened, request.private)])
-        self._outbox.add([self._made(draft) for draft in self._notes.opened(state.session)])
+        self._add_notes(self._notes.opened(state.session))
         self._tell_slept(self._session, zero_ns)
         self._tell_missing(there, Moment(self._boot, from_us))
         self._tell_late(packets, zero_ns, request.pressed_ns)

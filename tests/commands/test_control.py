@@ -236,5 +236,9 @@ def test_a_folder_that_is_no_spool_is_named(device: Device, tmp_path: Path) -> N
     for command in (["fsck", str(tmp_path / "none")], ["recover", str(tmp_path / "none")]):
         done = device.liuhen(*command)
         assert (done.returncode, "Traceback" in done.stderr) == (Exit.USAGE, False)
-    empty = device.liuhen("fsck", str(tmp_path))
-    assert (empty.returncode, "no_journal" in empty.stdout) == (Exit.SHORT, True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/a.txt").write_text("a person's own")
+    for name in ("fsck", "recover"):
+        refused = device.liuhen(name, str(tmp_path / "other"))
+        assert (refused.returncode, "no spool" in refused.stderr) == (Exit.USAGE, True)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["a.txt"], "nothing was made there"

@@ -31,6 +31,18 @@ def test_what_is_said_is_there() -> None:
     assert draft.private == "who"
 
 
+def test_importance_goes_to_the_session_that_is_named() -> None:
+    notes = Notes(DeviceState(known={"s000001", "s000002"}))
+    drafts, _ = notes.annotate(AnnotateSession("s000001", important="yes", private="x"), "s000002")
+    assert [(type(draft.entry), draft.entry.stream) for draft in drafts] == [
+        (e.Importance, "s000001"),
+        (e.Annotate, "s000001"),
+    ]
+    (only,), _ = notes.annotate(AnnotateSession(important="no"), "s000002")
+    assert isinstance(only.entry, e.Importance)
+    assert (only.entry.stream, only.entry.important) == ("s000002", "no")
+
+
 def test_a_note_from_before_waits_for_the_next_session_and_goes_into_no_other() -> None:
     """R2."""
     notes = Notes(DeviceState())
