@@ -219,11 +219,6 @@ class Record(Section, kw_only=True, frozen=True, forbid_unknown_fields=True):
         about("", "Tracks of which every moment is accounted for (R8, R11: picture and sound together)."),
     ] = ("video", "sound")
 
-    @property
-    def sound_only_flush_ms(self) -> int:
-        """Time between two flushes of a session without video, milliseconds."""
-        return 2 * self.flush_ms
-
 
 class Config(Struct, kw_only=True, frozen=True):
     """A whole configuration file, checked."""

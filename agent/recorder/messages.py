@@ -73,7 +73,6 @@ class Written(Struct):
     size: int
     """Entries in the journal."""
     lag_ms: int
-    bytes_written: int
 
 
 class WriteFailed(Struct):

@@ -105,7 +105,6 @@ class Writer:
         self._lag_ms = 0
         self._handed_ns = 0
         self._attested = 0
-        self._bytes_written = 0
 
     @property
     def idle(self) -> bool:
@@ -119,7 +118,7 @@ class Writer:
         self._items += handover.items
         self._plan(handover)
         try:
-            self._bytes_written += self._ledger.retry()
+            self._ledger.retry()
             self._write_parts()
         except OSError as error:
             return WriteFailed("journal" if self._ledger.pending else "storage", str(error))
@@ -266,7 +265,6 @@ class Writer:
             self._reserve(opened, max(EXTEND_BYTES, end - opened.reserved))
         self._disk.write(opened.file, opened.written, chunks)
         opened.written = end
-        self._bytes_written += length
 
     def _reserve(self, opened: _OpenFile, length: int) -> None:
         """Reserving spares the card (design, storage); where it fails, the write itself decides."""
@@ -309,7 +307,7 @@ class Writer:
         self._name(self._open)
         if not part.entries:
             return
-        self._bytes_written += self._ledger.append(part.entries)
+        self._ledger.append(part.entries)
 
     def _name(self, opened: _OpenFile | None) -> None:
         self._orphans.clear()
@@ -328,8 +326,8 @@ class Writer:
 
     def _acknowledge(self) -> Written:
         self._lag_ms = max(0, self._now_ns() - self._handed_ns) // NS_PER_MS
-        written = Written(self._attested, self._ledger.attested_size, self._lag_ms, self._bytes_written)
-        self._attested = self._bytes_written = 0
+        written = Written(self._attested, self._ledger.attested_size, self._lag_ms)
+        self._attested = 0
         return written
 
 

@@ -59,7 +59,7 @@ def with_line(section: str, line: str) -> str:
 def test_defaults_are_those_of_the_design() -> None:
     record = parse(GOOD).record
     assert (record.prerecord_s, record.prerecord_sound, record.segment_s) == (30, True, 60)
-    assert (record.flush_ms, record.sound_only_flush_ms, record.queue_s, record.resume_s) == (400, 800, 20, 1800)
+    assert (record.flush_ms, record.queue_s, record.resume_s) == (400, 20, 1800)
     assert record.required_tracks == ("video", "sound")
 
 
