@@ -5,7 +5,6 @@ One recorder is started once for all tests here; they run in order, as a day doe
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -195,7 +194,7 @@ def test_the_listener_heard_the_session(device: Device) -> None:
     while "session.close" not in names:
         names.append(json.loads(listener.stdout.readline())["name"])
     assert names.index("session.open") < names.index("safe") < names.index("session.close")
-    listener.send_signal(signal.SIGINT)
+    listener.terminate()  # not SIGINT: a shell's background jobs ignore it
     listener.wait(10)
 
 
