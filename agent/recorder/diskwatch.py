@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from agent.evidence import entries as e
+from agent.recorder.timeline import NS_PER_MS, NS_PER_US
 
-NS_PER_MS, NS_PER_US = 1_000_000, 1_000
 SLOW_NS = 2_000_000_000
 """A flush that takes longer is told."""
 

@@ -6,9 +6,9 @@ Pure state without a session; what an entry says about it, and what an interrupt
 from collections.abc import Iterable
 
 from agent.recorder.messages import Sensor
+from agent.recorder.timeline import NS_PER_MS
 
 ALL: tuple[Sensor, ...] = ("camera", "microphone", "position")
-NS_PER_MS = 1_000_000
 
 
 class Health:

@@ -12,8 +12,8 @@ from agent.evidence.canonical import b64
 from agent.evidence.errors import EvidenceError
 from agent.recorder.journal_file import JournalFile
 from agent.recorder.state import DeviceState
+from agent.recorder.timeline import NS_PER_US
 
-NS_PER_US = 1_000
 SALT_BYTES = 16
 _E = TypeVar("_E", bound=e.Entry)
 

@@ -13,9 +13,8 @@ from agent.recorder.formats import Formats
 from agent.recorder.messages import Item
 from agent.recorder.ring import Packet
 from agent.recorder.session import Session
-from agent.recorder.timeline import NS_PER_US
+from agent.recorder.timeline import NS_PER_MS, NS_PER_US
 
-NS_PER_MS = 1_000_000
 PIECE_NS = 2_000_000_000
 
 

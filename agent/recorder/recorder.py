@@ -17,7 +17,7 @@ from agent.evidence.errors import EvidenceError
 from agent.recorder import messages as m
 from agent.recorder.beginning import first_good, from_first_picture, late_by, presentation_zero, without_skew
 from agent.recorder.diskwatch import DiskWatch
-from agent.recorder.health import NS_PER_MS, Health
+from agent.recorder.health import Health
 from agent.recorder.intake import Intake
 from agent.recorder.notes import Notes
 from agent.recorder.outbox import Hole, Outbox
@@ -27,7 +27,7 @@ from agent.recorder.session import SLEEPS, Moment, Session
 from agent.recorder.settings import Settings
 from agent.recorder.spool import session_id
 from agent.recorder.state import DeviceState, Resume, SessionState, gap_us
-from agent.recorder.timeline import NS_PER_S, NS_PER_US
+from agent.recorder.timeline import NS_PER_MS, NS_PER_S, NS_PER_US
 from agent.recorder.utc import Utc
 from drivers import Counter, Fault, Log
 from drivers.camera import CameraParameters, VideoPacket

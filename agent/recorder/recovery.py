@@ -26,8 +26,9 @@ from agent.recorder.finding import Finder, Found, SpoolForeign, write_key
 from agent.recorder.journal_file import ROTATE_BYTES, JournalFile
 from agent.recorder.ledger import Ledger
 from agent.recorder.messages import ClockReading, Start
-from agent.recorder.repair import NS_PER_US, Device, Repair, open_all, since
+from agent.recorder.repair import Device, Repair, open_all, since
 from agent.recorder.state import UNFINISHED, DeviceState, Resume, SessionState
+from agent.recorder.timeline import NS_PER_US
 
 __all__ = ["Device", "Recovered", "Recovery", "SpoolForeign"]
 

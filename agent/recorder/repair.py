@@ -18,8 +18,7 @@ from agent.recorder.aside import hash_file
 from agent.recorder.disk import Disk
 from agent.recorder.messages import ClockReading
 from agent.recorder.state import DeviceState, SessionState, gap_us
-
-NS_PER_US = 1_000
+from agent.recorder.timeline import NS_PER_US
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from agent.recorder.ring import Packet
 
-NS_PER_S, NS_PER_US = 1_000_000_000, 1_000
+NS_PER_S, NS_PER_MS, NS_PER_US = 1_000_000_000, 1_000_000, 1_000
 HALF_NS = NS_PER_S // 2
 
 

@@ -29,8 +29,8 @@ from agent.recorder.disk import Disk
 from agent.recorder.ledger import Ledger, refused
 from agent.recorder.messages import Draft, Handover, Item, MediaFragment, SegmentEnd, SegmentStart, WriteFailed, Written
 from agent.recorder.sealer import Closing, Sealer, Whole, fix_of, spans_of
+from agent.recorder.timeline import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 HELD_NS = 760_000_000
 """Promise 3: from arrival to a whole chunk handed to the disk at most 0.8 s; one frame less, for the one under way."""
 EXTEND_BYTES = 4 * 1024 * 1024

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from agent.local import LocalRecorder, RecorderAbsent
 from agent.recorder import api, notes
 from agent.recorder.api import Api
 from agent.recorder.service import Service
+from tests.support.http import call
 from tests.support.live import Diet, History, Live, SlowDisk
 from tests.support.rig import SOUND_ONLY
 
@@ -63,19 +63,6 @@ def _until_it_answers(recorder: LocalRecorder) -> None:
 @pytest.fixture
 def door(running: tuple[Path, Live]) -> Path:
     return running[0]
-
-
-def _call(door: Path, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, str]]:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
-        connection.connect(str(door))
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        connection.sendall(head.encode() + body)
-        answer = b""
-        while part := connection.recv(65536):
-            answer += part
-    top, _, content = answer.partition(b"\r\n\r\n")
-    return int(top.split()[1]), json.loads(content)
 
 
 # --- bodies -------------------------------------------------------------------------------------------------
@@ -126,7 +113,7 @@ BAD = {
 @pytest.mark.parametrize("what", BAD)
 def test_a_member_out_of_bounds_is_refused_and_named(door: Path, what: str) -> None:
     path, body, named = BAD[what]
-    status, answer = _call(door, "POST", path, body)
+    status, answer = call(door, "POST", path, body)
     assert status == 400
     assert named in answer["error"]
     assert LocalRecorder(door).status()["state"] == "standby"
@@ -148,7 +135,7 @@ GOOD = {
 @pytest.mark.parametrize("what", GOOD)
 def test_what_lies_within_bounds_is_taken(door: Path, what: str) -> None:
     path, body = GOOD[what]
-    assert _call(door, "POST", path, json.dumps(body, ensure_ascii=False).encode())[0] == 200
+    assert call(door, "POST", path, json.dumps(body, ensure_ascii=False).encode())[0] == 200
 
 
 RECIPIENTS = [age.Identity(bytes([number] * 32)).recipient() for number in range(1, 21)]
@@ -261,9 +248,9 @@ def test_the_courier_may_look_and_not_touch(
 def test_many_listeners_keep_no_command_waiting_and_one_too_many_is_told(door: Path) -> None:
     listening = [LocalRecorder(door).events() for _ in range(api.LISTENERS)]
     assert {next(events)["name"] for events in listening} == {"listening"}
-    assert _call(door, "GET", "/events")[0] == 503
+    assert call(door, "GET", "/events")[0] == 503
     answers: list[int] = []
-    asked = [threading.Thread(target=lambda: answers.append(_call(door, "GET", "/status")[0])) for _ in range(8)]
+    asked = [threading.Thread(target=lambda: answers.append(call(door, "GET", "/status")[0])) for _ in range(8)]
     for one in asked:
         one.start()
     for one in asked:

@@ -1,6 +1,7 @@
 """Who is down, who fell silent, what was told once."""
 
-from agent.recorder.health import NS_PER_MS, Health
+from agent.recorder.health import Health
+from agent.recorder.timeline import NS_PER_MS
 
 SENSORS = ("camera", "microphone", "position")
 

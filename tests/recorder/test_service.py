@@ -28,6 +28,7 @@ from agent.recorder.clock import boottime_ns
 from agent.verify.run import read_evidence, sessions
 from agent.verify.session import Session
 from tests.support.cards import LoopUnavailable, make_image, mounted
+from tests.support.http import call
 from tests.support.live import Diet, History, Live, SlowDisk
 from tests.support.rig import SOUND_ONLY
 
@@ -292,16 +293,7 @@ def door() -> Iterator[Path]:
 
 
 def _post(door: Path, path: str, body: bytes) -> tuple[int, dict[str, str]]:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
-        connection.connect(str(door))
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        connection.sendall(head.encode() + body)
-        answer = b""
-        while part := connection.recv(65536):
-            answer += part
-    top, _, content = answer.partition(b"\r\n\r\n")
-    return int(top.split()[1]), json.loads(content)
+    return call(door, "POST", path, body)
 
 
 BAD_BODIES = {
