@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
@@ -118,31 +118,17 @@ class SoundConfig:
         return self.rate
 
 
-class Sample(msgspec.Struct, gc=False):
-    """One frame of video (NAL units with lengths of 4 bytes) or one packet of sound; times in ticks."""
-
-    data: bytes
-    duration: int
-    key: bool
-    offset: int = 0
-    """Composition offset: presentation minus decode time, before the edit list."""
-
-
-class SampleLike(Protocol):
-    """Whatever has what a Sample has."""
-
-    data: bytes
-    duration: int
-    key: bool
-    offset: int
-
-
 class Run(msgspec.Struct):
-    """Samples of one track without a gap, the first at decode time ``tick``."""
+    """Samples of one track without a gap, in columns; the first at decode time ``tick``, times in ticks."""
 
     track_id: int
     tick: int
-    samples: Sequence[SampleLike]
+    durations: Sequence[int]
+    keys: Sequence[bool]
+    offsets: Sequence[int]
+    """Composition offsets: presentation minus decode time, before the edit list."""
+    datas: Sequence[bytes]
+    """Frames of video (NAL units with lengths of 4 bytes) or packets of sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,55 +265,57 @@ def fragment_parts(sequence: int, runs: Sequence[Run], fixes: Sequence[PositionF
     if not runs:
         raise Mp4Unwritable("a fragment without a run of samples; keep its fixes for the next one")
     try:
-        tables = [_sample_table(run) for run in runs]
-        moof_bytes = _MOOF.size + sum(_TRAF.size + len(table) for _, table in tables)
+        tables = [_sample_table(run, list(map(len, run.datas))) for run in runs]
+        moof_bytes = _MOOF.size + sum([_TRAF.size + len(table) for _, table, _ in tables])
         parts = [_emsg(fix) for fix in fixes]
         parts.append(_MOOF.pack(moof_bytes, b"moof", 16, b"mfhd", 0, sequence))
-        payload: list[bytes] = []
         data_offset = moof_bytes + 8
-        for run, (flags, table) in zip(runs, tables, strict=True):
+        for run, (flags, table, data_bytes) in zip(runs, tables, strict=True):
             size = _TRAF.size + len(table)
-            trun = (size - _TRUN_AT, b"trun", flags, len(run.samples), data_offset)
+            trun = (size - _TRUN_AT, b"trun", flags, len(run.datas), data_offset)
             parts += (_TRAF.pack(size, b"traf", *_TFHD, run.track_id, *_TFDT, run.tick, *trun), table)
-            datas = [sample.data for sample in run.samples]
-            payload += datas
-            data_offset += sum(map(len, datas))
+            data_offset += data_bytes
         parts.append(_BOX.pack(data_offset - moof_bytes, b"mdat"))
+        for run in runs:
+            parts += run.datas
     except struct.error as error:
         raise Mp4Unwritable(f"a number does not fit fragment {sequence} ({error}); check ticks and durations") from None
-    return parts + payload
+    return parts
 
 
-def _sample_table(run: Run) -> tuple[int, bytes]:
-    """Version and flags of the run's ``trun``, and its bytes behind the data offset."""
-    samples = run.samples
-    default = _DEFAULT_FLAGS.get(run.track_id)
-    if default is None or not samples:
-        raise Mp4Unwritable(f"a run of track {run.track_id} with {len(samples)} samples; tracks are 1 and 2, not empty")
+def _sample_table(run: Run, sizes: Sequence[int]) -> tuple[int, bytes, int]:
+    """Version and flags of the run's ``trun``, its bytes behind the data offset, and how long its data are."""
+    default, keys = _DEFAULT_FLAGS.get(run.track_id), run.keys
+    if default is None or not keys:
+        raise Mp4Unwritable(f"a run of track {run.track_id} with {len(keys)} samples; tracks are 1 and 2, not empty")
     flags, row, first = _TRUN_BASE, _ROW, b""
-    keys = [sample.key for sample in samples]
-    offsets = [sample.offset for sample in samples]
-    columns = [[sample.duration for sample in samples], [len(sample.data) for sample in samples]]
+    columns = [run.durations, sizes]
     each_flags = True in keys[1:] if run.track_id == VIDEO_TRACK else False in keys
     if each_flags:
         flags, row = flags | _TRUN_FLAGS | _TRUN_OFFSETS, _ROW_ALL
-        columns += [[_KEY if key else _NON_KEY for key in keys], offsets]
+        columns += [[_KEY if key else _NON_KEY for key in keys], run.offsets]
     else:
         if default == _NON_KEY and keys[0]:
             flags, first = flags | _TRUN_FIRST_FLAGS, _KEY_WORD
-        if any(offsets):
+        if any(run.offsets):
             flags, row = flags | _TRUN_OFFSETS, _ROW_OFFSETS
-            columns.append(offsets)
-    return flags, first + _rows(columns, row)
+            columns.append(run.offsets)
+    return flags, first + _rows(columns, row), sum(sizes)
 
 
-def _rows(columns: list[list[int]], row: struct.Struct) -> bytes:
+def _rows(columns: Sequence[Sequence[int]], row: struct.Struct) -> bytes:
     """A ``trun``'s table, packed at once."""
     width, count = len(columns), len(columns[0])
     numbers = [0] * (width * count)
     for at, column in enumerate(columns):
         numbers[at::width] = column
-    return struct.pack(">" + row.format[1:] * count, *numbers)
+    return _table(row, count).pack(*numbers)
+
+
+@lru_cache(maxsize=256)
+def _table(row: struct.Struct, rows: int) -> struct.Struct:
+    """So many rows; a recorder's fragments have few different lengths."""
+    return struct.Struct(">" + row.format[1:] * rows)
 
 
 class _Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -5,7 +5,8 @@ Sound of an encoder that started anew waits for the next key frame, because it b
 Leaves to others: which segment a fragment goes into, and what a hole between two of them is called (``session``).
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.evidence import mp4
@@ -13,7 +14,8 @@ from agent.evidence.entries import Accuracy, MediaTrack, TrackSpan
 from agent.recorder.formats import NOT_KNOWN, Formats
 from agent.recorder.messages import MediaFragment
 from agent.recorder.ring import Packet
-from agent.recorder.timeline import NS_PER_S, NS_PER_US, SessionTime, TrackClock
+from agent.recorder.samples import Arrivals, Samples
+from agent.recorder.timeline import NS_PER_S, SessionTime, TrackClock
 from drivers.position import Fix
 
 FRAGMENT_NS = 200_000_000
@@ -24,7 +26,6 @@ MOST_HELD_NS = 1_200_000_000
 """Sound of a new encoder waits for a key frame, which comes each second; where it does not, it goes on without."""
 FINE_ACCURACY_MM = 20_000
 """Position within 20 m counts as fine: enough to say which building."""
-TRACK_IDS = {"video": mp4.VIDEO_TRACK, "sound": mp4.SOUND_TRACK}
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Hole:
 
 @dataclass(slots=True)
 class Built:
-    """A fragment, how its tracks are coded, and when its first sample was captured."""
+    """A fragment, how its tracks are coded, and the moment of its first sample."""
 
     fragment: MediaFragment
     formats: Formats
@@ -47,10 +48,10 @@ class Built:
 
 @dataclass(slots=True)
 class _Group:
-    """What becomes one fragment."""
+    """What belongs together: pictures of at most 0.2 s, and the sound beside them."""
 
-    video: list[Packet] = field(default_factory=list)
-    sound: list[Packet] = field(default_factory=list)
+    video: Samples | None = None
+    sound: list[Samples] = field(default_factory=list)
 
 
 class Fragmenter:
@@ -66,7 +67,7 @@ class Fragmenter:
         """By how much a picture is shown later than it is decoded, at least (B-frames)."""
         self._ends = dict(ends)
         self._sequence = 0
-        self._waiting: dict[str, list[Packet]] = {"video": [], "sound": []}
+        self._waiting: dict[str, list[Samples]] = {"video": [], "sound": []}
         self._fixes: list[mp4.PositionFix] = []
         self._last_accuracy: Accuracy = "none"
         self.last_ns: dict[str, int] = {}
@@ -80,34 +81,69 @@ class Fragmenter:
         """Pictures before the first key frame show nothing to anybody."""
 
     def add(self, packet: Packet, formats: Formats) -> tuple[bool, Hole | None]:
-        """Place a packet: whether it was (late and doubled ones are left out), and the hole before it.
-
-        It runs for every packet: seventy times a second.
-        """
+        """Place a packet: whether it was (late and doubled ones are left out), and the hole before it."""
         if formats is not self._formats:
             self._take_formats(formats)
-        track, capture_ns, moment_ns = packet.track, packet.capture_ns, packet.capture_ns
-        is_video = track == "video"
+        track, is_video, offset = packet.track, packet.track == "video", 0
         if is_video and not (self._has_key or packet.key):
             return False, None
-        if not self._clocks[track].place(packet, self.time):
+        place = self._clocks[track].place(packet.decode_ns, packet.duration_ns, self.time)
+        if place is None:
             return False, None
         if is_video:
             self._has_key = True
-            if self._reorder_ns:
-                moment_ns = packet.decode_ns + self._reorder_ns
-            if packet.decode_ns != capture_ns:
+            if packet.decode_ns != packet.capture_ns:
                 self.reordered.add(track)
-                packet.offset = (capture_ns - packet.decode_ns) * mp4.VIDEO_TIMESCALE // NS_PER_S
-        packet.moment_ns, packet.formats = moment_ns, formats
-        self._waiting[track].append(packet)
+                offset = (packet.capture_ns - packet.decode_ns) * mp4.VIDEO_TIMESCALE // NS_PER_S
+        if place.jump:
+            self._begin(track, formats, place.tick, packet.duration_ns, packet.arrived_ns)
+        samples = self._samples(track, formats, place.tick, packet.duration_ns, packet.arrived_ns)
+        samples.decodes_ns.append(packet.decode_ns)
+        samples.durations.append(place.duration)
+        samples.keys.append(packet.key)
+        samples.offsets.append(offset)
+        samples.datas.append(packet.data)
         last_ns = self.last_ns.get(track)
-        self.last_ns[track] = moment_ns + packet.duration_ns
-        if capture_ns >= self.shown_ns.get(track, 0):
-            self.shown_ns[track] = capture_ns
-        if packet.jump_ticks and last_ns is not None:
-            return True, Hole(track, last_ns, moment_ns)
-        return True, None
+        self._reached(samples, packet.capture_ns)
+        if not place.jump or last_ns is None:
+            return True, None
+        return True, Hole(track, last_ns, samples.first_ns)
+
+    def add_adjoining(self, arrivals: Arrivals) -> bool:
+        """Place packets that all adjoin, as ``add`` does each: the usual case, in one go.
+
+        False, and nothing is taken, where one of them needs ``add``.
+        """
+        track, formats, duration_ns = arrivals.track, arrivals.formats, arrivals.duration_ns
+        if formats is not self._formats or (track == "video" and not self._has_key):
+            return False
+        clock = self._clocks[track]
+        tick, durations = clock.next_tick, clock.place_adjoining(arrivals.decodes_ns, duration_ns, self.time)
+        if tick is None or durations is None:
+            return False
+        samples = self._samples(track, formats, tick, duration_ns, arrivals.arrived_ns)
+        samples.decodes_ns += arrivals.decodes_ns
+        samples.durations += durations
+        samples.keys += arrivals.keys
+        samples.offsets += [0] * len(durations)
+        samples.datas += arrivals.datas
+        self._reached(samples, arrivals.decodes_ns[-1])
+        return True
+
+    def _samples(self, track: MediaTrack, formats: Formats, tick: int, duration_ns: int, arrived_ns: int) -> Samples:
+        """Those that wait and are coded alike, or new ones."""
+        waiting = self._waiting[track]
+        if not waiting or waiting[-1].formats is not formats or waiting[-1].duration_ns != duration_ns:
+            self._begin(track, formats, tick, duration_ns, arrived_ns)
+        return waiting[-1]
+
+    def _begin(self, track: MediaTrack, formats: Formats, tick: int, duration_ns: int, arrived_ns: int) -> None:
+        reorder_ns = self._reorder_ns if track == "video" else 0
+        self._waiting[track].append(Samples(track, formats, tick, duration_ns, arrived_ns, reorder_ns))
+
+    def _reached(self, samples: Samples, capture_ns: int) -> None:
+        self.last_ns[samples.track] = samples.end_ns
+        self.shown_ns[samples.track] = max(self.shown_ns.get(samples.track, 0), capture_ns)
 
     def add_fix(self, fix: Fix) -> None:
         """A position goes into the next fragment (encrypted, covered by its hash)."""
@@ -122,65 +158,65 @@ class Fragmenter:
 
         ``last``: nothing comes behind, so the sound that waits begins a segment of its own.
         """
-        built = [self._built(part, not video_live) for group in self._groups(video_live) for part in _split(group)]
+        built = [one for group in self._groups(video_live) for one in self._fragments(group, not video_live)]
         if last and self._waiting["sound"]:
             held, self._waiting["sound"] = self._waiting["sound"], []
-            built += [self._built(part, True) for part in _split(_Group(sound=held))]
+            built += self._fragments(_Group(sound=held), True)
         return built
 
     # --- grouping -------------------------------------------------------------------------------------------
 
     def _groups(self, video_live: bool) -> Iterator[_Group]:
-        video, sound = self._waiting["video"], self._waiting["sound"]
-        groups = _by_time(video)
-        free, held = self._split_held(sound, video_live)
-        self._waiting = {"video": [], "sound": []}
-        if not groups:
-            self._waiting["sound"] = held
-            yield from ([_Group(sound=free)] if free else [])
+        pictures = [part for samples in self._waiting["video"] for part in _by_time(samples)]
+        free, held = self._split_held(self._waiting["sound"], video_live)
+        self._waiting = {"video": [], "sound": held}
+        if not pictures:
+            yield _Group(sound=free)
             return
-        for i, group in enumerate(groups):
-            if group.video[0].key:
-                free, held = free + held, []
-            end_ns = groups[i + 1].video[0].capture_ns if i + 1 < len(groups) else None
-            group.sound, free = _before(free, end_ns)
-            yield group
-        self._waiting["sound"] = held
+        for i, video in enumerate(pictures):
+            if held and video.keys[0]:
+                yield _Group(sound=free)  # the last of the old encoder stays in its own segment
+                free, held = held, []
+                self._waiting["sound"] = []
+            beside, free = _before(free, pictures[i + 1].first_ns) if i + 1 < len(pictures) else (free, [])
+            yield _Group(video, beside)
 
-    def _split_held(self, sound: list[Packet], hold: bool) -> tuple[list[Packet], list[Packet]]:
+    def _split_held(self, sound: list[Samples], hold: bool) -> tuple[list[Samples], list[Samples]]:
         if not hold or not self._sequence:
             return sound, []
-        fresh = [i for i, packet in enumerate(sound) if packet.epoch != self._sound_epoch]
-        cut = fresh[0] if fresh else len(sound)
-        held = sound[cut:]
-        if held and held[-1].capture_ns - held[0].capture_ns > MOST_HELD_NS:
+        fresh = [i for i, samples in enumerate(sound) if samples.formats.sound_epoch != self._sound_epoch]
+        if not fresh or sound[-1].decodes_ns[-1] - sound[fresh[0]].decodes_ns[0] > MOST_HELD_NS:
             return sound, []
-        return sound[:cut], held
+        return sound[: fresh[0]], sound[fresh[0] :]
 
-    # --- one fragment ---------------------------------------------------------------------------------------
+    # --- fragments ------------------------------------------------------------------------------------------
 
-    def _built(self, group: _Group, sound_may_begin: bool) -> Built:
+    def _fragments(self, group: _Group, sound_may_begin: bool) -> list[Built]:
+        """A hole in the sound begins another fragment: within one, each track is without a hole."""
+        first = [samples for samples in (group.video, *group.sound[:1]) if samples is not None]
+        parts = [first, *([samples] for samples in group.sound[1:])] if first else []
+        return [self._built(tracks, sound_may_begin) for tracks in parts]
+
+    def _built(self, tracks: list[Samples], sound_may_begin: bool) -> Built:
         self._sequence += 1
-        tracks = [track for track in (group.video, group.sound) if track]
-        runs = [mp4.Run(TRACK_IDS[track[0].track], track[0].tick, track) for track in tracks]
         fixes, self._fixes = self._fixes, []
-        parts = mp4.fragment_parts(self._sequence, runs, fixes)
-        if group.sound:
-            self._sound_epoch = group.sound[-1].epoch
+        first, last = tracks[0], tracks[-1]
+        if last.track == "sound":
+            self._sound_epoch = last.formats.sound_epoch
         fragment = MediaFragment(
             session=self._session,
-            parts=parts,
-            spans=[_span(track) for track in tracks],
-            key=group.video[0].key if group.video else sound_may_begin,
+            parts=mp4.fragment_parts(self._sequence, [samples.run() for samples in tracks], fixes),
+            spans=[samples.span() for samples in tracks],
+            key=first.keys[0] if first.track == "video" else sound_may_begin,
             fix=bool(fixes),
             accuracy=self._last_accuracy if fixes else "none",
-            arrived_ns=min([track[0].arrived_ns for track in tracks]),
+            arrived_ns=min(first.arrived_ns, last.arrived_ns),
         )
-        return Built(fragment, self._formats_of(tracks), tracks[0][0].capture_ns)
+        return Built(fragment, self._formats_of(tracks), first.first_ns)
 
-    def _formats_of(self, tracks: list[list[Packet]]) -> Formats:
+    def _formats_of(self, tracks: list[Samples]) -> Formats:
         """The newest coding; the sound encoder counts once its first packet is in a fragment."""
-        newest = max([track[-1].formats for track in tracks], key=lambda one: (one.video_epoch, one.sound_epoch))
+        newest = max([samples.formats for samples in tracks], key=lambda one: (one.video_epoch, one.sound_epoch))
         return newest if newest.sound_epoch == self._sound_epoch else replace(newest, sound_epoch=self._sound_epoch)
 
     def _take_formats(self, formats: Formats) -> None:
@@ -204,42 +240,23 @@ class Fragmenter:
             self._has_key = False  # a new encoder: what it refers to before its first key frame is gone
 
 
-def _by_time(video: list[Packet]) -> list[_Group]:
-    """Runs of pictures: a key frame, a hole or 0.2 s begins the next."""
-    groups: list[_Group] = []
-    begun_ns = 0
-    for packet in video:
-        if not groups or packet.key or packet.jump_ticks or packet.decode_ns - begun_ns >= FRAGMENT_NS:
-            groups.append(_Group())
-            begun_ns = packet.decode_ns
-        groups[-1].video.append(packet)
-    return groups
+def _by_time(samples: Samples) -> list[Samples]:
+    """Runs of pictures: a key frame or 0.2 s begins the next."""
+    cuts, begun_ns = [0], samples.decodes_ns[0]
+    for i, (decode_ns, key) in enumerate(zip(samples.decodes_ns, samples.keys, strict=True)):
+        if i and (key or decode_ns - begun_ns >= FRAGMENT_NS):
+            cuts.append(i)
+            begun_ns = decode_ns
+    return samples.split(cuts)
 
 
-def _split(group: _Group) -> Iterator[_Group]:
-    """A hole in the sound begins another fragment: within one, each track is without a hole."""
-    holes = [i for i, packet in enumerate(group.sound) if i and packet.jump_ticks]
-    if not holes:
-        yield group
-        return
-    for start, end in zip([0, *holes], [*holes, len(group.sound)], strict=True):
-        yield _Group(group.video if start == 0 else [], group.sound[start:end])
-
-
-def _before(sound: list[Packet], end_ns: int | None) -> tuple[list[Packet], list[Packet]]:
-    if end_ns is None:
-        return sound, []
-    count = sum([packet.capture_ns < end_ns for packet in sound])
-    return sound[:count], sound[count:]
-
-
-def _span(track: list[Packet]) -> TrackSpan:
-    first, last = track[0], track[-1]
-    return TrackSpan(
-        track=first.track,
-        tick=first.tick,
-        end_tick=last.tick + last.duration,
-        count=len(track),
-        first_us=first.moment_ns // NS_PER_US,
-        last_us=(last.moment_ns + last.duration_ns) // NS_PER_US,
-    )
+def _before(sound: Sequence[Samples], end_ns: int) -> tuple[list[Samples], list[Samples]]:
+    """Sound that begins before a moment, and the rest."""
+    before: list[Samples] = []
+    for i, samples in enumerate(sound):
+        at = bisect_left(samples.decodes_ns, end_ns)
+        if at < len(samples.decodes_ns):
+            parts = samples.split([0, at]) if at else [samples]
+            return before + parts[:-1], [parts[-1], *sound[i + 1 :]]
+        before.append(samples)
+    return before, []

@@ -4,10 +4,13 @@ Pure. A packet before its parameters cannot be decoded by anybody and is left ou
 Raises EvidenceError for packets that are no H.264 or no AAC.
 """
 
+from collections.abc import Sequence
+
 from agent.evidence import h264, mp4
 from agent.evidence.errors import EvidenceError
 from agent.recorder.formats import Formats
 from agent.recorder.ring import Packet
+from agent.recorder.samples import Arrivals
 from agent.recorder.timeline import NS_PER_S
 from drivers.camera import CameraParameters, VideoPacket
 from drivers.microphone import SoundPacket, SoundParameters
@@ -54,6 +57,32 @@ class Intake:
         if not message.data:
             raise IntakeRefused("a packet is empty; restart or replace its sensor")
         return self._video(message, now_ns) if isinstance(message, VideoPacket) else self._sound(message, now_ns)
+
+    def pictures(self, packets: Sequence[VideoPacket], arrived_ns: Sequence[int]) -> Arrivals | None:
+        """As ``packet`` for each, where nothing about them is unusual; None where ``packet`` must look."""
+        formats, stamps_ns, datas = self.formats, [one.capture_ns for one in packets], [one.data for one in packets]
+        if formats.video is None or stamps_ns != [one.decode_ns for one in packets]:
+            return None
+        if not _usual(stamps_ns, datas, arrived_ns):
+            return None
+        try:
+            datas = [h264.to_length_prefixed(one.data) if one.format == "annexb" else one.data for one in packets]
+        except EvidenceError:
+            return None
+        keys = [one.key for one in packets]
+        return Arrivals("video", formats, self._frame_ns, stamps_ns, keys, datas, arrived_ns[0])
+
+    def sounds(self, packets: Sequence[SoundPacket], arrived_ns: Sequence[int]) -> Arrivals | None:
+        """As ``pictures``, for sound."""
+        formats, stamps_ns, datas = self.formats, [one.capture_ns for one in packets], [one.data for one in packets]
+        lengths = {one.samples for one in packets}
+        samples = lengths.pop()
+        if formats.sound is None or lengths or not 0 < samples <= MOST_SAMPLES:
+            return None
+        if not _usual(stamps_ns, datas, arrived_ns):
+            return None
+        length_ns = samples * NS_PER_S // formats.sound.rate
+        return Arrivals("sound", formats, length_ns, stamps_ns, [True] * len(packets), datas, arrived_ns[0])
 
     def check_stamp(self, capture_ns: int, now_ns: int) -> None:
         """Raises IntakeRefused for a moment that cannot be one of capture."""
@@ -106,3 +135,9 @@ class Intake:
             raise IntakeRefused(f"a packet of sound claims {packet.samples} samples; restart or replace the microphone")
         at_ns, length_ns = packet.capture_ns, packet.samples * NS_PER_S // formats.sound.rate
         return Packet("sound", at_ns, at_ns, length_ns, True, packet.data, formats.sound_epoch, now_ns)
+
+
+def _usual(stamps_ns: Sequence[int], datas: Sequence[bytes], arrived_ns: Sequence[int]) -> bool:
+    """Nothing empty, every stamp one of capture: as seen from the latest and from the first arrival."""
+    first_ns, last_ns = min(stamps_ns), max(stamps_ns)
+    return first_ns >= max(0, arrived_ns[-1] - BEHIND_NS) and last_ns <= arrived_ns[0] + AHEAD_NS and all(datas)

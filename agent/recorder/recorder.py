@@ -9,7 +9,7 @@ Leaves to others: one session's accounting (``session``), sealing and disk (``wr
 (``service``).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agent.evidence import entries as e
@@ -60,6 +60,14 @@ class _Starting:
     first_ready_ns: int | None = None
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A sensor's packets, and when each arrived."""
+
+    packets: list[VideoPacket | SoundPacket] = field(default_factory=list)
+    arrived_ns: list[int] = field(default_factory=list)
+
+
 class Recorder:
     """See the module."""
 
@@ -89,8 +97,8 @@ class Recorder:
         self._next_flush_ns = now_ns
         self._quiet_until_ns = 0
         """Until then a packet changes nothing that anybody can see; set by each step that does more."""
-        self._kept: list[tuple[m.Heard, int]] = []
-        """Packets of that time, with their moments of arrival: put into the session by the step that does more."""
+        self._kept: dict[m.Sensor, _Kept] = {"camera": _Kept(), "microphone": _Kept()}
+        """Packets of that time: put into the session by the step that does more."""
         self._untold: list[m.Effect] = []
         """What came of them while somebody asked for the state."""
         self._overdue = False
@@ -113,9 +121,17 @@ class Recorder:
 
     def step(self, message: m.Message, now_ns: int) -> list[m.Effect]:
         """Take one message; what the shell must do now."""
-        if now_ns < self._quiet_until_ns and isinstance(message, m.Heard) and isinstance(message.message, PACKETS):
-            self._kept.append((message, now_ns))
-            return []
+        if self._quiet_until_ns:
+            if isinstance(message, m.Heard) and isinstance(message.message, PACKETS):
+                kept = self._kept[message.sensor]
+                kept.packets.append(message.message)
+                kept.arrived_ns.append(now_ns)
+                if now_ns < self._quiet_until_ns:
+                    return []
+                message = m.Tick()
+            elif isinstance(message, m.Written) and now_ns < self._quiet_until_ns:
+                self._now_ns = now_ns
+                return self._written(message)
         self._now_ns = now_ns
         if self._session is not None:
             self._session.now_us = now_ns // NS_PER_US
@@ -147,30 +163,38 @@ class Recorder:
         self._outbox.add([draft])
 
     def _take_kept(self) -> None:
-        """Put the packets that came in a quiet time into the session; what a hole or a mad sensor says, is said now."""
+        """Put the packets that came in a quiet time into the session: each track at once, where nothing is to tell."""
         session = self._session
-        if session is None or not self._kept:
+        if session is None:
             return
-        kept, self._kept = self._kept, []
-        intake, health, sound_from_ns = self._intake, self._health, self._sound_from_ns
-        latest: dict[m.Sensor, int] = {}
-        for heard, arrived_ns in kept:
-            try:
-                packet = intake.packet(heard.message, arrived_ns)  # type: ignore[arg-type]
-                if packet is None or (packet.capture_ns < sound_from_ns and packet.track == "sound"):
-                    items: list[m.Item] = []
+        for sensor, kept in self._kept.items():
+            if kept.packets:
+                self._kept[sensor] = _Kept()
+                if self._take_at_once(session, kept):
+                    self._health.heard(sensor, kept.arrived_ns[-1])
                 else:
-                    items = session.add(packet, intake.formats)
+                    self._take_each(session, sensor, kept)
+
+    def _take_at_once(self, session: Session, kept: "_Kept") -> bool:
+        packets, arrived_ns = kept.packets, kept.arrived_ns
+        take = self._intake.pictures if isinstance(packets[0], VideoPacket) else self._intake.sounds
+        arrivals = take(packets, arrived_ns)  # type: ignore[arg-type]
+        if arrivals is None or arrivals.decodes_ns[0] < self._sound_from_ns or self._health.unusable:
+            return False
+        return session.add_adjoining(arrivals)
+
+    def _take_each(self, session: Session, sensor: m.Sensor, kept: "_Kept") -> None:
+        """What a hole or a mad sensor says, is said now."""
+        for message, arrived_ns in zip(kept.packets, kept.arrived_ns, strict=True):
+            try:
+                packet = self._intake.packet(message, arrived_ns)
+                if packet is not None and (packet.track == "video" or packet.capture_ns >= self._sound_from_ns):
+                    self._outbox.add(session.add(packet, self._intake.formats))
             except EvidenceError as error:
-                self._untold += self._unusable(heard.sensor, str(error))
-                continue
-            if items:
-                self._outbox.add(items)
-            if health.unusable:
-                health.unusable.discard(heard.sensor)
-            latest[heard.sensor] = arrived_ns
-        for sensor, heard_ns in latest.items():
-            health.heard(sensor, heard_ns)
+                self._untold += self._unusable(sensor, str(error))
+            else:
+                self._health.heard(sensor, arrived_ns)
+                self._health.unusable.discard(sensor)
 
     def _dispatch(self, message: m.Message) -> list[m.Effect]:
         match message:

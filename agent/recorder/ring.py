@@ -11,7 +11,6 @@ from typing import Literal
 from msgspec import Struct
 
 from agent.evidence.entries import MediaTrack
-from agent.recorder.formats import NOT_KNOWN, Formats
 
 NS_PER_S = 1_000_000_000
 LONGEST_GOP_NS = 12 * NS_PER_S
@@ -19,7 +18,7 @@ LONGEST_GOP_NS = 12 * NS_PER_S
 
 
 class Packet(Struct, gc=False):
-    """One coded frame or sound packet, as it goes into a fragment: once it is placed, also a sample (``mp4``)."""
+    """One coded frame or sound packet."""
 
     track: MediaTrack
     capture_ns: int
@@ -32,18 +31,6 @@ class Packet(Struct, gc=False):
     epoch: int
     """Counts the parameters its source has announced; it changes with the encoder."""
     arrived_ns: int
-    tick: int = 0
-    """From here on: its place in a session, filled in by ``fragmenter``."""
-    duration: int = 0
-    """Ticks up to the next sample."""
-    offset: int = 0
-    """From decoding to showing, ticks; only pictures have one."""
-    jump_ticks: int = 0
-    """The hole before it; 0 where it adjoins."""
-    moment_ns: int = 0
-    """The moment that its decode time stands for: of its capture, or, with B-frames, of the picture that is shown in
-    its place. So spans adjoin although pictures are stored in another order than they were captured in."""
-    formats: Formats = NOT_KNOWN
 
 
 class Ring:

@@ -60,7 +60,7 @@ class Sealer:
         self._sealed_sha = hashlib.sha256(header)
         self._out = [header]
         self._held: list[bytes | memoryview] = [init]
-        """Plaintext that is not sealed yet, in parts: each byte is copied once, into its chunk."""
+        """Plaintext that is not sealed yet, in parts: each byte is joined once, with those that are sealed with it."""
         self._held_bytes = len(init)
         self.sealed = len(header)
         self.end = len(init)
@@ -87,13 +87,10 @@ class Sealer:
 
     def finish(self) -> Closing:
         """Seal what is left, ended by a ``free`` box, so that the last chunk is never empty."""
-        whole = self._seal_chunks()
         free = mp4.free_box(8)
         self._held.append(free)
         self._held_bytes += len(free)
-        if self._held_bytes > age.CHUNK_BYTES:
-            whole += self._take(self._next_chunk(), last=False)
-        attested_groups = self.groups
+        whole, attested_groups = self._seal_chunks(least_left=1), self.groups
         self._take(b"".join(self._held), last=True)
         self.groups = []
         sha = self._sealed_sha.digest()
@@ -112,47 +109,32 @@ class Sealer:
         self.end += length
         group.end = self.end
 
-    def _seal_chunks(self) -> list[Whole]:
-        whole: list[Whole] = []
-        while self._held_bytes >= age.CHUNK_BYTES:
-            whole += self._take(self._next_chunk(), last=False)
+    def _seal_chunks(self, least_left: int = 0) -> list[Whole]:
+        """Whole chunks of what is held, as long as ``least_left`` bytes are left behind them."""
+        most, whole, at = self._held_bytes - least_left, list[Whole](), 0
+        if most < age.CHUNK_BYTES:
+            return whole
+        held = memoryview(b"".join(self._held))
+        while most - at >= age.CHUNK_BYTES:
+            whole += self._take(held[at : at + age.CHUNK_BYTES], last=False)
+            at += age.CHUNK_BYTES
+        self._held, self._held_bytes = [held[at:]], self._held_bytes - at
         return whole
 
-    def _next_chunk(self) -> bytes:
-        """The oldest 64 KiB of what is held."""
-        held, pieces, needed = self._held, list[bytes | memoryview](), age.CHUNK_BYTES
-        while needed:
-            part = held[len(pieces)]
-            if len(part) > needed:
-                held[len(pieces)] = memoryview(part)[needed:]
-                pieces.append(memoryview(part)[:needed])
-                del held[: len(pieces) - 1]
-                break
-            pieces.append(part)
-            needed -= len(part)
-        else:
-            del held[: len(pieces)]
-        self._held_bytes -= age.CHUNK_BYTES
-        return b"".join(pieces)
-
-    def _take(self, chunk: bytes, last: bool) -> list[Whole]:
+    def _take(self, chunk: age.Buffer, last: bool) -> list[Whole]:
         """Hash, seal, hash: while the chunk is in the processor's cache."""
-        at = self._chunks.counter * age.CHUNK_BYTES
+        at, length = self._chunks.counter * age.CHUNK_BYTES, len(chunk)
         for group in self.groups:
-            first, end = max(0, group.start - at), min(len(chunk), group.end - at)
+            first, end = max(0, group.start - at), min(length, group.end - at)
             if first < end:
-                group.digest.update(memoryview(chunk)[first:end])
-        self._append(self._chunks.seal(chunk, last=last))
-        covered, ready = at + len(chunk), 0
-        while ready < len(self.groups) and self.groups[ready].end <= covered:
-            ready += 1
-        done, self.groups = self.groups[:ready], self.groups[ready:]
-        return [Whole(group, self.sealed, self._sealed_sha.digest()) for group in done] if done else []
-
-    def _append(self, sealed: bytes) -> None:
+                group.digest.update(chunk[first:end])
+        sealed = self._chunks.seal(chunk, last=last)
         self._sealed_sha.update(sealed)
         self._out.append(sealed)
         self.sealed += len(sealed)
+        done = [group for group in self.groups if group.end <= at + length]
+        self.groups = self.groups[len(done) :]
+        return [Whole(group, self.sealed, self._sealed_sha.digest()) for group in done]
 
 
 def spans_of(group: Group) -> list[TrackSpan]:

@@ -16,6 +16,7 @@ from agent.recorder.formats import Formats
 from agent.recorder.fragmenter import TOLERANCE_NS, Built, Fragmenter
 from agent.recorder.messages import Draft, Item, SegmentEnd, SegmentStart
 from agent.recorder.ring import Packet
+from agent.recorder.samples import Arrivals
 from agent.recorder.state import SessionState
 from agent.recorder.timeline import NS_PER_S, NS_PER_US, SessionTime
 from drivers.position import Fix
@@ -88,6 +89,12 @@ class Session:
         if first and late_us > TOLERANCE_NS // NS_PER_US:
             return self._hole(packet.track, self.begins_us[packet.track], packet.capture_ns // NS_PER_US)
         return []
+
+    def add_adjoining(self, arrivals: Arrivals) -> bool:
+        """Take packets of which nothing needs to be told; False, and nothing is taken, where ``add`` must look."""
+        if self._open or self._known_holes or arrivals.track not in self.fragmenter.last_ns:
+            return False
+        return self.fragmenter.add_adjoining(arrivals)
 
     def add_fix(self, fix: Fix) -> list[Item]:
         """Take a position."""

@@ -8,9 +8,9 @@ and, over boots, by the shortest length that the gap can have had (design, media
 Pure. Leaves to others: which discontinuity is an interruption, and of what cause (``session``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from agent.recorder.ring import Packet
+from typing import NamedTuple
 
 NS_PER_S, NS_PER_MS, NS_PER_US = 1_000_000_000, 1_000_000, 1_000
 HALF_NS = NS_PER_S // 2
@@ -37,6 +37,15 @@ class SessionTime:
         return ((moment_ns - self.zero_ns) * timescale + HALF_NS) // NS_PER_S
 
 
+class Place(NamedTuple):
+    """Where a sample lies in its track, in ticks."""
+
+    tick: int
+    duration: int
+    jump: int
+    """The hole before it; 0 where it adjoins."""
+
+
 @dataclass(slots=True)
 class TrackClock:
     """Decode times of one track: each sample starts where the one before ended."""
@@ -48,28 +57,43 @@ class TrackClock:
     next_tick: int | None = None
     """Decode time after the last sample; None before the first."""
 
-    def place(self, packet: Packet, time: SessionTime) -> bool:
-        """Give the packet its tick, duration and the hole before it (``jump_ticks``).
+    def place(self, decode_ns: int, duration_ns: int, time: SessionTime) -> Place | None:
+        """Where a sample of nominally ``duration_ns`` lies.
 
-        False for one that lies before the end of what is there, or before the session.
+        None for one that lies before the end of what is there, or before the session.
         """
-        timescale, start, tolerance = self.timescale, self.next_tick, self.tolerance_ticks
-        nominal = packet.duration_ns * timescale // NS_PER_S
-        since_ns = packet.decode_ns - time.zero_ns  # as ``SessionTime.ticks``, which costs a call for each packet
-        wanted = (since_ns * timescale + HALF_NS) // NS_PER_S + self.shift_ticks
+        start, tolerance, jump = self.next_tick, self.tolerance_ticks, 0
+        nominal = duration_ns * self.timescale // NS_PER_S
+        wanted = time.ticks(decode_ns, self.timescale) + self.shift_ticks
         if start is None:
             if wanted < -tolerance:
-                return False
+                return None
             start, duration = max(0, wanted), nominal
         elif -tolerance <= wanted - start <= tolerance:
-            duration = wanted - start + nominal
-            if duration < nominal // 2:
-                duration = nominal // 2
+            duration = max(wanted - start + nominal, nominal // 2)
         elif wanted > start:
-            packet.jump_ticks = wanted - start
-            start, duration = wanted, nominal
+            jump, start, duration = wanted - start, wanted, nominal
         else:
-            return False
-        packet.tick, packet.duration = start, duration
+            return None
         self.next_tick = start + duration
-        return True
+        return Place(start, duration, jump)
+
+    def place_adjoining(self, decodes_ns: Sequence[int], duration_ns: int, time: SessionTime) -> list[int] | None:
+        """Durations of samples that all adjoin, the first at ``next_tick``; as ``place`` for each, in one go.
+
+        None, and nothing is placed, where one of them does not simply adjoin: then ``place`` knows why.
+        """
+        start, timescale, tolerance = self.next_tick, self.timescale, self.tolerance_ticks
+        if start is None:
+            return None
+        nominal = duration_ns * timescale // NS_PER_S
+        # As ``SessionTime.ticks`` has it, from the first one on: small numbers, and no call for each.
+        first_ns = decodes_ns[0]
+        whole, rest = divmod((first_ns - time.zero_ns) * timescale + HALF_NS, NS_PER_S)
+        whole += self.shift_ticks + nominal
+        ends = [((at_ns - first_ns) * timescale + rest) // NS_PER_S + whole for at_ns in decodes_ns]
+        durations = [end - begin for begin, end in zip([start, *ends], ends, strict=False)]
+        if min(durations) < max(nominal - tolerance, nominal // 2) or max(durations) > nominal + tolerance:
+            return None
+        self.next_tick = ends[-1]
+        return durations

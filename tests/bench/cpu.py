@@ -88,13 +88,14 @@ def _fresh(folder: Path) -> Path:
 
 
 def record(folder: str, packets: str, seconds: int) -> list[float]:
-    """CPU seconds of each minute of a session of ``seconds``."""
+    """CPU seconds of each minute of a session of ``seconds``; making its packets is not among them."""
     prepared, watch = media.load(packets), _Watch()
-    feed = list(media.heard(prepared, BEGAN_NS, seconds))
     device = BenchDevice(FolderDisk(Path(folder)), prepared)
     watch.start()
     device.begin()
-    for minute in _minutes(feed):
+    watch.lap()
+    for minute in _minutes(media.heard(prepared, BEGAN_NS, seconds)):
+        watch.start()
         device.hear(minute)
         watch.lap()
     device.end()
@@ -107,7 +108,8 @@ def trace(packets: str, seconds: int, calls: str) -> int:
     prepared, disk = media.load(packets), TracingDisk()
     device = BenchDevice(disk, prepared)
     device.begin()
-    for minute in _minutes(list(media.heard(prepared, BEGAN_NS, seconds))):
+    disk.calls.append(("lap",))
+    for minute in _minutes(media.heard(prepared, BEGAN_NS, seconds)):
         device.hear(minute)
         disk.calls.append(("lap",))
     device.end()
@@ -116,7 +118,7 @@ def trace(packets: str, seconds: int, calls: str) -> int:
     return len(disk.calls)
 
 
-def _minutes(feed: list[tuple[int, Heard]]) -> Iterator[list[tuple[int, Heard]]]:
+def _minutes(feed: Iterator[tuple[int, Heard]]) -> Iterator[list[tuple[int, Heard]]]:
     """The feed minute by minute of arrival."""
     minute_ns = 60 * media.NS_PER_S
     for _, minute in groupby(feed, key=lambda pair: (pair[0] - BEGAN_NS) // minute_ns):

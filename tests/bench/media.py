@@ -16,6 +16,7 @@ from agent.evidence import mp4
 from agent.recorder.messages import Heard
 from drivers.camera import CameraParameters, VideoPacket
 from drivers.microphone import SoundPacket, SoundParameters
+from tests.support.samples import Sample, run_of
 
 NS_PER_S = 1_000_000_000
 LOOP_S = 16
@@ -102,7 +103,7 @@ def write_mp4(media: Media, path: Path, seconds: int) -> None:
 def _second(media: Media, second: int) -> bytes:
     frames = range(second * FPS, (second + 1) * FPS)
     first, end = (-(-s * RATE // SOUND_SAMPLES) for s in (second, second + 1))
-    shown = [mp4.Sample(media.pictures[i % len(media.pictures)], 90_000 // FPS, i % FPS == 0) for i in frames]
-    sounds = [mp4.Sample(media.sounds[i % len(media.sounds)], SOUND_SAMPLES, True) for i in range(first, end)]
-    runs = [mp4.Run(mp4.VIDEO_TRACK, second * 90_000, shown), mp4.Run(mp4.SOUND_TRACK, first * SOUND_SAMPLES, sounds)]
+    shown = [Sample(media.pictures[i % len(media.pictures)], 90_000 // FPS, i % FPS == 0) for i in frames]
+    sounds = [Sample(media.sounds[i % len(media.sounds)], SOUND_SAMPLES, True) for i in range(first, end)]
+    runs = [run_of(mp4.VIDEO_TRACK, second * 90_000, shown), run_of(mp4.SOUND_TRACK, first * SOUND_SAMPLES, sounds)]
     return mp4.fragment(second + 1, runs)

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.evidence import aac, h264
-from agent.evidence.mp4 import Run, Sample, SoundConfig, VideoConfig, fragment
+from agent.evidence.mp4 import Run, SoundConfig, VideoConfig, fragment
+from tests.support.samples import Sample, run_of
 
 WIDTH, HEIGHT, FPS, FRAME_TICKS = 320, 180, 25, 3600
 RATE = 48_000
@@ -100,17 +101,15 @@ def sound(packets: int = 94, durations: tuple[int, ...] = (1024,)) -> Coded:
 
 def in_pieces(coded: Coded, track: int, step_ticks: int, first_tick: int = 0) -> Iterator[Run]:
     """The samples as runs, each with those that begin within the same step."""
-    tick = first_tick
+    tick = begun = first_tick
     samples: list[Sample] = []
-    run = Run(track, tick, samples)
     for sample in coded.samples:
-        if samples and (tick - first_tick) // step_ticks != (run.tick - first_tick) // step_ticks:
-            yield run
-            samples = []
-            run = Run(track, tick, samples)
+        if samples and (tick - first_tick) // step_ticks != (begun - first_tick) // step_ticks:
+            yield run_of(track, begun, samples)
+            samples, begun = [], tick
         samples.append(sample)
         tick += sample.duration
-    yield run
+    yield run_of(track, begun, samples)
 
 
 def fragments(*tracks: Iterable[Run], first: int = 1) -> list[bytes]:

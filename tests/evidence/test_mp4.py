@@ -25,7 +25,6 @@ from agent.evidence.mp4 import (
     Mp4Unwritable,
     PositionFix,
     Run,
-    Sample,
     SampleView,
     SoundConfig,
     VideoConfig,
@@ -38,6 +37,7 @@ from agent.evidence.mp4 import (
     parse_segment,
 )
 from tests.evidence import coded
+from tests.support.samples import Sample, run_of
 
 SPS = bytes.fromhex("6742c00cda0505ecfbff0081008044000003000400000300c83c50a9e0")
 PPS = bytes.fromhex("68ce0f2c80")
@@ -109,7 +109,9 @@ samples = st.builds(
     st.booleans(),
     st.just(0) | st.integers(-(1 << 31), (1 << 31) - 1),
 )
-runs = st.builds(Run, st.sampled_from([1, 2]), st.integers(0, (1 << 64) - 1), st.lists(samples, min_size=1, max_size=6))
+runs = st.builds(
+    run_of, st.sampled_from([1, 2]), st.integers(0, (1 << 64) - 1), st.lists(samples, min_size=1, max_size=6)
+)
 fixes = st.builds(
     PositionFix,
     st.integers(0, (1 << 53) - 1),
@@ -133,21 +135,22 @@ def test_whatever_is_written_is_read_back(parts: list[tuple[int, list[Run], list
     for seen, (sequence, given_runs, given_fixes) in zip(view.fragments, parts, strict=True):
         assert (seen.sequence, seen.fixes, seen.padding) == (sequence, given_fixes, padding)
         for run, put in zip(seen.runs, given_runs, strict=True):
-            expected = [SampleView(len(s.data), s.duration, s.key, s.offset) for s in put.samples]
+            columns = (map(len, put.datas), put.durations, put.keys, put.offsets)
+            expected = [SampleView(*sample) for sample in zip(*columns, strict=True)]
             assert (run.track_id, run.tick, run.samples) == (put.track_id, put.tick, expected)
-            payload = b"".join(s.data for s in put.samples)
+            payload = b"".join(put.datas)
             assert data[run.data_offset : run.data_offset + len(payload)] == payload
 
 
 def test_a_run_ends_where_its_durations_say() -> None:
-    view = parse_segment(INIT + fragment(1, [Run(2, 1 << 40, [Sample(b"x", n, True) for n in (1023, 1024, 1025)])]))
+    view = parse_segment(INIT + fragment(1, [run_of(2, 1 << 40, [Sample(b"x", n, True) for n in (1023, 1024, 1025)])]))
     assert view.fragments[0].runs[0].end_tick == (1 << 40) + 3 * 1024
 
 
 def test_composition_offsets_and_flags_cost_bytes_only_where_needed() -> None:
     def table(*kinds: tuple[bool, int]) -> int:
-        data = fragment(1, [Run(1, 0, [Sample(b"", 1, key, offset) for key, offset in kinds])])
-        return len(data) - len(fragment(1, [Run(1, 0, [Sample(b"", 1, False)])])) + 8
+        data = fragment(1, [run_of(1, 0, [Sample(b"", 1, key, offset) for key, offset in kinds])])
+        return len(data) - len(fragment(1, [run_of(1, 0, [Sample(b"", 1, False)])])) + 8
 
     assert table((False, 0), (False, 0)) == 16
     assert table((True, 0), (False, 0)) == 20
@@ -159,18 +162,18 @@ def test_composition_offsets_and_flags_cost_bytes_only_where_needed() -> None:
     ("sequence", "given_runs", "given_fixes"),
     [
         (1, [], []),
-        (1, [Run(1, 0, [])], []),
-        (1, [Run(3, 0, [Sample(b"x", 1, True)])], []),
-        (1, [Run(1, -1, [Sample(b"x", 1, True)])], []),
-        (1, [Run(1, 1 << 64, [Sample(b"x", 1, True)])], []),
-        (1, [Run(1, 0, [Sample(b"x", -1, True)])], []),
-        (1, [Run(1, 0, [Sample(b"x", 1, True, 1 << 31)])], []),
-        (1 << 32, [Run(1, 0, [Sample(b"x", 1, True)])], []),
-        (1, [Run(1, 0, [Sample(b"x", 1, True)])], [PositionFix(-1, 0, 0, 0, "gnss")]),
-        (1, [Run(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 900_000_001, 0, 0, "gnss")]),
-        (1, [Run(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 0, 0, -1, "gnss")]),
-        (1, [Run(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 0, 0, 0, "x" * 65)]),
-        (1, [Run(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 0, 0, 0, "\ud800")]),
+        (1, [run_of(1, 0, [])], []),
+        (1, [run_of(3, 0, [Sample(b"x", 1, True)])], []),
+        (1, [run_of(1, -1, [Sample(b"x", 1, True)])], []),
+        (1, [run_of(1, 1 << 64, [Sample(b"x", 1, True)])], []),
+        (1, [run_of(1, 0, [Sample(b"x", -1, True)])], []),
+        (1, [run_of(1, 0, [Sample(b"x", 1, True, 1 << 31)])], []),
+        (1 << 32, [run_of(1, 0, [Sample(b"x", 1, True)])], []),
+        (1, [run_of(1, 0, [Sample(b"x", 1, True)])], [PositionFix(-1, 0, 0, 0, "gnss")]),
+        (1, [run_of(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 900_000_001, 0, 0, "gnss")]),
+        (1, [run_of(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 0, 0, -1, "gnss")]),
+        (1, [run_of(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 0, 0, 0, "x" * 65)]),
+        (1, [run_of(1, 0, [Sample(b"x", 1, True)])], [PositionFix(0, 0, 0, 0, "\ud800")]),
     ],
     ids=[
         "no run", "an empty run", "a third track", "a tick before zero", "a tick of 65 bits", "a negative duration",
@@ -210,12 +213,12 @@ def test_a_free_box_without_room_for_its_header_is_refused(length: int) -> None:
 
 # --- cut and changed files ----------------------------------------------------------------------------
 
-KEY_RUN = Run(1, 0, [Sample(b"key", 3600, True), Sample(b"p", 3600, False)])
-B_RUN = Run(1, 7200, [Sample(b"one", 3600, False, 3600), Sample(b"two", 3600, True, -1)])
+KEY_RUN = run_of(1, 0, [Sample(b"key", 3600, True), Sample(b"p", 3600, False)])
+B_RUN = run_of(1, 7200, [Sample(b"one", 3600, False, 3600), Sample(b"two", 3600, True, -1)])
 FRAGMENTS = [
-    fragment(1, [KEY_RUN, Run(2, 0, [Sample(b"s", 1024, True)] * 3)], [FIX]) + free_box(20),
+    fragment(1, [KEY_RUN, run_of(2, 0, [Sample(b"s", 1024, True)] * 3)], [FIX]) + free_box(20),
     fragment(2, [B_RUN], [FIX, FIX]),
-    fragment(3, [Run(2, 3072, [Sample(b"last", 1025, True)])]) + free_box(8),
+    fragment(3, [run_of(2, 3072, [Sample(b"last", 1025, True)])]) + free_box(8),
 ]
 WHOLE = INIT + b"".join(FRAGMENTS)
 
@@ -415,7 +418,7 @@ def numbers_seen(path: Path) -> list[tuple[int, int]]:
         return [(frame.pts or 0, coded.number_in(frame)) for frame in container.decode(video=0)]
 
 
-def ticks(samples_: Sequence[mp4.SampleLike], shift: int, first: int = 0) -> list[Packet]:
+def ticks(samples_: Sequence[Sample], shift: int, first: int = 0) -> list[Packet]:
     """What a demuxer must show: each start is the previous start plus its duration."""
     packets, tick = [], first
     for s in samples_:
@@ -484,7 +487,7 @@ def test_the_init_and_a_middle_run_of_fragments_play_alone_at_their_own_time(tmp
     path = saved(tmp_path / "middle.mp4", init_of(video, sound), *parts[5:])
     seen = demuxed(path)
     assert seen["video"] == ticks(video.samples, video.config.shift_ticks)[25:]
-    skipped = sum(len(run.samples) for run in list(coded.in_pieces(sound, 2, 9600))[:5])
+    skipped = sum(len(run.datas) for run in list(coded.in_pieces(sound, 2, 9600))[:5])
     assert seen["audio"] == ticks(sound.samples, 1024)[skipped:]
     decodes_without_a_word(path)
     assert numbers_seen(path) == [(n * coded.FRAME_TICKS, n) for n in range(25, 50)]
@@ -564,7 +567,7 @@ def test_an_interruption_inside_a_fragment_is_two_runs_and_keeps_both_times(tmp_
     before, after = list(coded.in_pieces(video, 1, 90_000))
     after.tick += 36_000
     path = saved(tmp_path / "interrupted.mp4", init_of(video, None), fragment(1, [before, after]))
-    assert demuxed(path)["video"] == ticks(before.samples, 0) + ticks(after.samples, 0, 126_000)
+    assert demuxed(path)["video"] == ticks(video.samples[:25], 0) + ticks(video.samples[25:], 0, 126_000)
     decodes_without_a_word(path)
 
 

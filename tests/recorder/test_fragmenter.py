@@ -9,6 +9,7 @@ from agent.evidence import mp4
 from agent.recorder.formats import Formats
 from agent.recorder.fragmenter import Built, Fragmenter
 from agent.recorder.ring import Packet
+from agent.recorder.samples import Arrivals
 from agent.recorder.timeline import NS_PER_S, SessionTime
 from tests.support import streams
 
@@ -126,3 +127,43 @@ def test_a_hole_in_sound_begins_another_fragment() -> None:
         subject.add(sound(number), FORMATS)
     built = subject.build(video_live=True)
     assert [count for _, _, count in spans_of(built, "sound")] == [3, 2]
+
+
+def arrivals(packets: list[Packet]) -> Arrivals:
+    first = packets[0]
+    stamps_ns, keys = [one.decode_ns for one in packets], [one.key for one in packets]
+    datas = [one.data for one in packets]
+    return Arrivals(first.track, FORMATS, first.duration_ns, stamps_ns, keys, datas, first.arrived_ns)
+
+
+@given(
+    st.sets(st.integers(1, 99), max_size=3),
+    st.sets(st.integers(1, 186), max_size=3),
+    st.lists(st.integers(1, 25), min_size=1, max_size=12),
+)
+def test_packets_taken_at_once_give_the_very_bytes_that_they_give_one_by_one(
+    lost_pictures: set[int], lost_sound: set[int], flushes: list[int]
+) -> None:
+    """Whatever is lost, wherever the flushes lie: at once where all adjoin, one by one where they do not."""
+    tracks = [[picture(n) for n in range(100) if n not in lost_pictures]]
+    tracks += [[sound(n) for n in range(187) if n not in lost_sound]]
+    one, other, at_once = fragmenter(), fragmenter(), 0
+    until_ns, built, expected = BEGAN_NS, list[Built](), list[Built]()
+    for frames in [1, *flushes, 200]:
+        until_ns += frames * FRAME_NS
+        for track in tracks:
+            now = [packet for packet in track if packet.capture_ns < until_ns]
+            del track[: len(now)]
+            holes = [hole for hole in [one.add(packet, FORMATS)[1] for packet in now] if hole]
+            if now and other.add_adjoining(arrivals(now)):
+                at_once += 1
+                assert holes == []
+            else:
+                told = [other.add(packet, FORMATS)[1] for packet in now]
+                assert [hole for hole in told if hole] == holes
+        expected += one.build(video_live=True)
+        built += other.build(video_live=True)
+        assert other.last_ns == one.last_ns
+        assert other.shown_ns == one.shown_ns
+    assert built == expected
+    assert at_once > 0 or lost_pictures or lost_sound

@@ -12,6 +12,7 @@ from agent.evidence.entries import TrackSpan
 from agent.recorder.messages import MediaFragment
 from agent.recorder.sealer import Closing, Sealer, Whole, spans_of
 from tests.support.reading import IDENTITY
+from tests.support.samples import Sample, run_of
 
 INIT = mp4.init_segment(None, mp4.SoundConfig(bytes.fromhex("1188"), 48_000, 1, 1024))
 LATER_NS = 1 << 62
@@ -19,7 +20,7 @@ LATER_NS = 1 << 62
 
 def fragment(sequence: int, size: int, tick: int = -1) -> MediaFragment:
     tick = sequence * 1024 if tick < 0 else tick
-    parts = mp4.fragment_parts(sequence, [mp4.Run(mp4.SOUND_TRACK, tick, [mp4.Sample(bytes(size), 1024, True)])])
+    parts = mp4.fragment_parts(sequence, [run_of(mp4.SOUND_TRACK, tick, [Sample(bytes(size), 1024, True)])])
     span = TrackSpan(track="sound", tick=tick, end_tick=tick + 1024, count=1, first_us=tick, last_us=tick + 1)
     return MediaFragment(
         session="s000001", parts=parts, spans=[span], key=True, fix=False, accuracy="none", arrived_ns=0

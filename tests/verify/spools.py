@@ -15,6 +15,7 @@ from agent.evidence.checkpoint import Cosigner
 from agent.evidence.journal import Log
 from agent.evidence.note import Signer
 from agent.evidence.tree import leaf_hash
+from tests.support.samples import Sample, run_of
 
 UTC_START_US = 1_772_000_000_000_000
 FRAME_TICKS, PACKET = 3_600, 1_024
@@ -169,21 +170,21 @@ class Recording:
 
     def _video(self) -> mp4.Run:
         frames = range(25 * self.flush_s)
-        samples = [mp4.Sample(b"\0\0\0\x05\x41abcd", FRAME_TICKS, number % 25 == 0) for number in frames]
-        return mp4.Run(mp4.VIDEO_TRACK, self.tick["video"], samples)
+        samples = [Sample(b"\0\0\0\x05\x41abcd", FRAME_TICKS, number % 25 == 0) for number in frames]
+        return run_of(mp4.VIDEO_TRACK, self.tick["video"], samples)
 
     def _sound(self) -> mp4.Run:
         until = self.at_us * 48_000 // SECOND + PACKET
         count = (until - self.tick["sound"]) // PACKET
-        return mp4.Run(mp4.SOUND_TRACK, self.tick["sound"], [mp4.Sample(b"aac!", PACKET, True) for _ in range(count)])
+        return run_of(mp4.SOUND_TRACK, self.tick["sound"], [Sample(b"aac!", PACKET, True)] * count)
 
     def _span(self, run: mp4.Run, start_us: int) -> e.TrackSpan:
         name: e.MediaTrack = "video" if run.track_id == mp4.VIDEO_TRACK else "sound"
         rate, shift = (90_000, 0) if name == "video" else (48_000, PACKET)
-        end = run.tick + sum(sample.duration for sample in run.samples)
+        end = run.tick + sum(run.durations)
         self.tick[name] = end
         first, last = ((tick - shift) * SECOND // rate + self.zero_us for tick in (run.tick, end))
-        count = len(run.samples)
+        count = len(run.datas)
         return e.TrackSpan(track=name, tick=run.tick, end_tick=end, count=count, first_us=first, last_us=last)
 
     def _fragments(self, runs: list[mp4.Run]) -> bytes:
@@ -191,9 +192,16 @@ class Recording:
         parts = []
         for piece in (slice(0, 10), slice(10, None)):
             self.sequence += 1
-            before = [sum(sample.duration for sample in run.samples[: piece.start]) for run in runs]
+            before = [sum(run.durations[: piece.start]) for run in runs]
             halves = [
-                mp4.Run(run.track_id, run.tick + ticks, run.samples[piece])
+                mp4.Run(
+                    run.track_id,
+                    run.tick + ticks,
+                    run.durations[piece],
+                    run.keys[piece],
+                    run.offsets[piece],
+                    run.datas[piece],
+                )
                 for run, ticks in zip(runs, before, strict=True)
             ]
             parts.append(mp4.fragment(self.sequence, halves))
