@@ -46,6 +46,7 @@ class Machine:
 
     def __init__(self, world: Path, user: int = 0) -> None:
         self.world = world
+        self.system_python = str(world / "bin" / "python3")
         (world / "bin").mkdir()
         for tool in PLAIN_TOOLS:
             (world / "bin" / tool).symlink_to(str(shutil.which(tool)))
@@ -65,7 +66,7 @@ class Machine:
         return subprocess.run(
             ["sh", ".ci/setup.sh", purpose],
             cwd=self.checkout,
-            env={"PATH": str(self.world / "bin"), "HOME": os.fspath(self.world)},
+            env={"PATH": str(self.world / "bin"), "HOME": os.fspath(self.world), "SYSTEM_PYTHON": self.system_python},
             capture_output=True,
             text=True,
             check=False,
@@ -94,6 +95,16 @@ def test_a_second_run_installs_nothing(tmp_path: Path) -> None:
     done = machine.set_up("test")
     assert (done.returncode, done.stdout, done.stderr) == (0, "setup: nothing is missing\n", "")
     assert machine.log() == before
+
+
+def test_the_distributions_interpreter_comes_before_another_that_the_path_names(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed" / "python3-venv").touch()
+    machine.add("debians", PYTHON.replace('"python $*"', '"debian $*"'))
+    machine.system_python = str(tmp_path / "bin" / "debians")
+    assert machine.set_up("demo").returncode == 0
+    assert machine.log()[0] == "debian -m venv --clear .venv"
 
 
 def test_the_tests_add_the_stock_tools(tmp_path: Path) -> None:
