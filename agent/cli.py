@@ -157,6 +157,6 @@ def _told(error: Exception, what: str, arguments: Sequence[str], code: Exit) -> 
 
 def _system_error(error: OSError) -> str:
     what = error.strerror or str(error)
-    if error.filename is None:
+    if not isinstance(error.filename, str | bytes):  # none, or a number where a file was opened by one
         return f"{what}; check the path that was given"
     return f"{os.fsdecode(error.filename)}: {what}; check the path and its permissions"

@@ -226,9 +226,11 @@ def _check_names(root: Path, named: set[str], asides: set[str], report: Report) 
     segments = root / spool.SEGMENTS
     for path in sorted(segments.rglob("*")) if segments.is_dir() else []:
         if not path.is_dir() and str(path.relative_to(segments)) not in named and not report.live:
-            text = "no entry names this file; made in the moment of a cut, the next start puts it aside; else the "
-            report.add("file_unnamed", _name(root, path), f"{text}journal that named it is damaged or gone")
+            text = "no entry names this file; made in the moment of a cut, the next start puts it aside; else somebody "
+            report.add("file_unnamed", _name(root, path), f"{text}put it here, or the journal that named it is damaged")
     aside = root / spool.ASIDE
+    if os.path.lexists(aside) and not aside.is_dir():
+        report.add("aside_unnamed", spool.ASIDE, "a folder belongs here; no start can put anything aside: move it away")
     for path in sorted(aside.iterdir()) if aside.is_dir() else []:
         if path.name.removesuffix(UNTOLD) not in asides and not report.live:
             text = "no entry says why this is here" + ("; the next start tells it" if path.suffix == UNTOLD else "")

@@ -121,10 +121,11 @@ def _read_secret(path: Path) -> str:
         raise KeyMissing(f"{path}: no such file; make a key with: liuhen key init {path.parent} --device ID") from None
     except OSError as error:
         raise KeyUnreadable(f"cannot be opened ({error.strerror}); it must belong to the recorder's user") from None
+    facts = os.fstat(file)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(file)
+        raise KeyUnreadable("no ordinary file; restore the key file")
     with open(file, "rb") as opened:
-        facts = os.fstat(opened.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise KeyUnreadable("no ordinary file; restore the key file")
         if facts.st_mode & 0o077:
             raise KeyExposed(
                 f"{path}: others than its owner may use it (mode {stat.S_IMODE(facts.st_mode):04o}); "
@@ -136,10 +137,11 @@ def _read_secret(path: Path) -> str:
 
 
 def _check_vkey(path: Path, signer: Signer) -> None:
-    try:
-        line = path.read_text("utf-8", errors="replace").strip()
-    except FileNotFoundError:
+    if not path.exists():
         return  # It serves those who enrol the device; the recorder signs without it.
+    if not path.is_file():
+        raise KeyUnreadable(f"{path}: no ordinary file; restore it, or remove it")
+    line = path.read_text("utf-8", errors="replace").strip()
     if line != signer.vkey.line():
         raise KeyMismatch(f"{path} is not the public half of {KEY_FILE} beside it; find out which device each is from")
 

@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -79,7 +80,9 @@ def parse_config(data: bytes, folder: Path, name: str = "configuration") -> Conf
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigUnreadable(f"{path}: no ordinary file; give the device's configuration with --config FILE")
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise ConfigMissing(f"{path}: no such file; give the device's configuration with --config FILE") from None

@@ -54,7 +54,7 @@ def open_command(path: Path, identity: Path, out: Path, as_json: bool) -> int:
 
     Gives SESSION.mp4 (SESSION-2.mp4 where the picture's or sound's parameters changed); bytes that nothing attests
     stand beside as *.unattested. It opens; it does not judge: that is `liuhen verify`. Exit code 1 where a media file
-    that the journal names is not there; what is there is opened.
+    that the journal names is not there (what is there is opened), or where there is none at all.
     """
     missing: list[str] = []
     try:
@@ -71,7 +71,10 @@ def open_command(path: Path, identity: Path, out: Path, as_json: bool) -> int:
     for name in missing:
         shown = ascii(name)[1:-1]
         click.echo(either(f"liuhen: 文件 {shown} 不存在", f"liuhen: the file {shown} is not there"), err=True)
-    return Exit.SHORT if missing else Exit.GOOD
+    if not (written or missing):
+        told = "liuhen: no media here that a journal names; see liuhen verify"
+        click.echo(either("liuhen: 这里没有日志所列的媒体文件，见 liuhen verify", told), err=True)
+    return Exit.GOOD if written and not missing else Exit.SHORT
 
 
 def _told(path: str, plaintext_bytes: int, attested: bool) -> dict[str, str | int]:

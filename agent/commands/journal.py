@@ -26,6 +26,8 @@ from agent.verify.spool import is_spool, read_spool
 _PLACE = ("stream", "n", "prev", "salt", "boot", "boot_us", "type")
 """Members that each line shows in its own way, or that say nothing to a reader."""
 GENERATION = click.option("--generation", type=click.IntRange(1), help="Which one; the newest where left out.")
+MAX_NAMED = 5
+"""Streams that an error names: a device has thousands."""
 
 
 class JournalRefused(EvidenceError):
@@ -45,6 +47,8 @@ def show(stream: str | None, spool: Path | None, as_json: bool) -> int:
     """Print the entries, one line each: index, UTC (~ where no clock said), stream and number, type, members."""
     evidence = _read(spool)
     found = [(log, line) for log in evidence.logs for line in log.lines if stream in (None, line.entry.stream)]
+    if stream is not None and not found:
+        raise _no_stream(stream, evidence)
     if as_json:
         print_json([_as_json(line) for _, line in found])
     else:
@@ -121,6 +125,15 @@ def _read(spool: Path | None) -> Evidence:
     return read_spool(spool, None)
 
 
+def _no_stream(stream: str, evidence: Evidence) -> JournalRefused:
+    """Names the newest streams that there are; where the journal is damaged, the one asked for may be lost in it."""
+    known = list(dict.fromkeys(line.entry.stream for log in evidence.logs for line in log.lines))
+    older = len(known[:-MAX_NAMED])
+    named = ", ".join(known[-MAX_NAMED:]) + (f" and {older} older ones" if older else "")
+    damaged = "; the journal has problems, see liuhen verify" if evidence.problems else ""
+    return JournalRefused(f"There is no stream {_value(stream)}; there are: {named or 'none'}{damaged}.")
+
+
 def _whole(evidence: Evidence, generation: int | None) -> Log:
     """The generation's log, if its tree can be built from what is there. Raises JournalRefused."""
     log = _log(evidence, generation)
@@ -135,6 +148,8 @@ def _log(evidence: Evidence, generation: int | None) -> Log:
     for log in evidence.logs:
         if log.origin.rpartition("/")[2] == str(generation):
             return log
+    if generation is None:
+        raise JournalRefused("There is no journal here that could be read; see liuhen verify.")
     raise JournalRefused(f"There is no generation {generation} here; there are {len(evidence.logs)}.")
 
 

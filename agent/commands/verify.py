@@ -4,6 +4,8 @@ The command reads what the user brings (keys, a checkpoint, an identity), shows 
 judged is judged in ``agent.verify``. What cannot be used as it is (no spool there, an unreadable key) exits 64.
 """
 
+import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,8 +110,15 @@ def read_moment(text: str | None) -> Wanted | None:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(MAX_INPUT_BYTES)
+    """The file's first bytes. Of a pipe what its writer gives (``<(age -d …)``); without a writer it is empty."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(file, "rb", buffering=0) as stream:
+        first = stream.read(MAX_INPUT_BYTES)  # None where a writer has not written yet
+        if first == b"":
+            return b""
+        os.set_blocking(file, True)
+        with io.BufferedReader(stream) as rest:
+            return (first or b"") + rest.read(MAX_INPUT_BYTES - len(first or b""))
 
 
 # --- what the user sees ----------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ def _log_of(evidence: Evidence, session: str) -> Log:
     logs = [log for log in evidence.logs if session != DEVICE_STREAM and session in log.streams()]
     if not logs:
         known = sorted({s for log in evidence.logs for s in log.streams()} - {DEVICE_STREAM})
-        raise ExportRefused(f"There is no session {session}; there are: {', '.join(known) or 'none'}.")
+        damaged = "; the journal has problems, see `liuhen verify`" if evidence.problems else ""
+        raise ExportRefused(f"There is no session {session}; there are: {', '.join(known) or 'none'}{damaged}.")
     if len(logs) > 1:
         raise ExportRefused(f"{session} lies in {len(logs)} generations of the journal; hand over the whole spool.")
     log = logs[0]

@@ -10,6 +10,7 @@ stands still.
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import queue
 import socket
@@ -278,13 +279,33 @@ def _officers(numbers: list[str]) -> list[str]:
 def serve(service: Service, path: str) -> threading.Thread:
     """Serve the interface on a socket at ``path``, in a thread of its own. Raises OSError where it cannot be there."""
     sock = _bound(path)
+    _log_through(service)
     config = uvicorn.Config(
-        Api(service).app(), http=_PeerChecked, ws="none", lifespan="off", log_level="warning", access_log=False
+        Api(service).app(), http=_PeerChecked, ws="none", lifespan="off", log_config=None, access_log=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), name="api", daemon=True)
     thread.start()
     return thread
+
+
+class _OneWay(logging.Handler):
+    """What the HTTP server and its loop say goes through the service's log too, a line each, with the error's name."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(logging.WARNING)
+        self._service = service
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = f": {record.exc_info[1]!r}" if record.exc_info else ""
+        self._service.log.line(f"local interface: {record.getMessage().strip()}{error}")
+
+
+def _log_through(service: Service) -> None:
+    """They would write to standard error themselves, and stand still with who does not read it (``log``)."""
+    for name in ("uvicorn", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [_OneWay(service)], False
 
 
 def _bound(path: str) -> socket.socket:

@@ -10,6 +10,7 @@ Reads the newest file, and older ones only where that one does not begin with th
 beginning the new generation (``recovery``).
 """
 
+import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,8 @@ class Found:
     root: bytes = EMPTY_ROOT
     """The last tree that our key signed there, as far as it could still be read."""
     state: DeviceState = field(default_factory=DeviceState)
+    ended: dict[str, set[str]] = field(default_factory=dict)
+    """Sessions that begin and end in what was read, and all media files that their entries name."""
     path: str = ""
     length: int = 0
     reading: FileReading = field(default_factory=FileReading)
@@ -189,7 +192,7 @@ class Finder:
         found.origin = self._origin(generation)
         if newest.signed is not None:
             found.size, found.root = newest.signed.size, newest.signed.root
-        found.state = _state(files, damaged=bool(found.problems))
+        found.state, found.ended = _fold_entries(files, damaged=bool(found.problems))
         return found
 
     def _read_file(self, path: str) -> _File:
@@ -244,7 +247,12 @@ class Finder:
 
 def write_key(disk: Disk, folder: str, key: VerifierKey) -> None:
     """The device's public key beside its journal, anew."""
-    if VKEY in disk.names(folder):
+    names = disk.names(folder)
+    if f"{VKEY}/" in names:
+        raise NotAFile(
+            errno.EISDIR, "a folder is in the way of the device's public key; move it away", f"{folder}/{VKEY}"
+        )
+    if VKEY in names:
         disk.unlink(f"{folder}/{VKEY}")
     file = disk.create(f"{folder}/{VKEY}")
     disk.write(file, 0, [f"{key.line()}\n".encode()])
@@ -259,17 +267,21 @@ def taken_sessions(disk: Disk) -> list[int]:
     return [number for number in [*folders, *session_numbers(disk)] if number > 0]
 
 
-def _state(files: list[_File], damaged: bool) -> DeviceState:
-    """The fold of all entries, each as its newest file has it."""
-    state = DeviceState()
+def _fold_entries(files: list[_File], damaged: bool) -> tuple[DeviceState, dict[str, set[str]]]:
+    """All entries, each as its newest file has it: the state, and the media files of sessions told from end to end."""
+    state, named = DeviceState(), dict[str, set[str]]()
     firsts = [_first(file.path) for file in files[1:]]
     for file, end in zip_longest(files, firsts):
         for index, entry in file.entries():
             if end is None or index is None or index < end:
                 state.apply(entry)
+                if isinstance(entry, e.SessionOpen):
+                    named[entry.stream] = set()
+                elif isinstance(entry, e.SegmentOpen) and entry.stream in named:
+                    named[entry.stream].add(entry.file)
                 if damaged:
                     _doubt(state, entry)
-    return state
+    return state, {session: names for session, names in named.items() if session not in state.sessions}
 
 
 def _doubt(state: DeviceState, entry: e.AnyEntry) -> None:

@@ -1,7 +1,8 @@
 """What a power cut, a kill or a failing card left behind, made whole again without touching what is attested.
 
 Steps, each of which may be cut and done again: find the journal to go on with (``finding``); cut a torn tail and keep
-it aside (``aside``); move files aside that no entry names; close the open segment, begin the interruption, end a
+it aside (``aside``); move files aside that no entry names, out of the open session and of those that ended last, as far
+as the journal's newest file tells them from their begin; close the open segment, begin the interruption, end a
 session that is known to be too old (``repair``; invariants 3 and 4). Run twice it changes nothing.
 
 Damage below a signed checkpoint is not mended: a new generation begins and carries on what could be read (next
@@ -29,6 +30,10 @@ from agent.recorder.messages import ClockReading, Start
 from agent.recorder.repair import Device, Repair, open_all, since
 from agent.recorder.state import UNFINISHED, DeviceState, Resume, SessionState
 from agent.recorder.timeline import NS_PER_US
+
+ENDED_SESSIONS = 100
+"""So many of the newest are looked into. What a cut can bring back is seconds old, and each folder costs a cold disk a
+read: 2,000 of them 0.16 s on ext4 on a fast disk (0.02 s from the cache), more on a card; 100 of them 0.008 s."""
 
 __all__ = ["Device", "Recovered", "Recovery", "SpoolForeign"]
 
@@ -77,7 +82,7 @@ class Recovery:
             found.asides.append(self._aside.keep_tail(found.path, found.length))
         ledger = self._go_on(found) if found.sound else self._begin(found)
         state = ledger.state
-        entries: list[e.Entry] = [*untold, *found.asides, *self._unnamed_files(state)]
+        entries: list[e.Entry] = [*untold, *found.asides, *self._unnamed_files(state, found)]
         for session in list(state.sessions.values()):
             entries += self._repair.session(session, state)
         if entries or for_recording:
@@ -183,14 +188,23 @@ class Recovery:
 
     # --- files ----------------------------------------------------------------------------------------------
 
-    def _unnamed_files(self, state: DeviceState) -> list[e.Entry]:
+    def _unnamed_files(self, state: DeviceState, found: Found) -> list[e.Entry]:
         """Files made in the moment of a cut: nothing in them is attested (invariant 3)."""
         entries: list[e.Entry] = []
+        ended = dict(list(found.ended.items())[-ENDED_SESSIONS:]) if found.sound else {}
         for folder in self._disk.names(spool.SEGMENTS):
             session = folder.rstrip("/")
             if spool.session_number(session) >= state.next_session or session in state.sessions:
                 entries += self._unnamed_in(session, state.sessions.get(session))
+            elif session in ended:
+                entries += self._unnamed_in_ended(session, ended[session])
         return entries
+
+    def _unnamed_in_ended(self, session: str, named: set[str]) -> Iterator[e.Entry]:
+        """A file whose removal was not yet durable comes back in a cut, into a session that has ended meanwhile."""
+        for name in self._disk.names(spool.session_folder(session)):
+            if f"{session}/{name}" not in named and not name.endswith("/"):
+                yield self._aside.put(f"{spool.session_folder(session)}/{name}", "unnamed_file")
 
     def _unnamed_in(self, session: str, known: SessionState | None) -> Iterator[e.Entry]:
         for name in self._disk.names(spool.session_folder(session)):

@@ -63,7 +63,7 @@ def lock(spool: Path, pause_s: Callable[[float], object] = _NEVER.wait) -> int:
 def is_held(spool: Path) -> bool:
     """Whether a recorder holds the spool now; changes nothing."""
     try:
-        file = os.open(spool / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(spool / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

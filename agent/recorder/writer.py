@@ -189,6 +189,7 @@ class Writer:
             path = self._orphans[-1]
             with contextlib.suppress(FileNotFoundError):
                 self._disk.unlink(path)
+            with contextlib.suppress(FileNotFoundError):  # also where an earlier try removed it and then failed
                 self._disk.sync_folder(path.rsplit("/", 1)[0])
             self._orphans.pop()
 

@@ -6,6 +6,7 @@ line, ``session.open``, is tied by the device stream's ``session.begin``, the re
 """
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,11 @@ def _read_checkpoint(root: Path, log: Log, key: VerifierKey | None, problems: li
 
 
 def _read_excerpt(root: Path, problems: list[Problem]) -> Excerpt | None:
-    if not (root / facts.EXCERPT).is_file():
+    if not os.path.lexists(root / facts.EXCERPT):
         return None
-    data = read_small(root, facts.EXCERPT, problems) or b""
+    data = read_small(root, facts.EXCERPT, problems)
+    if data is None:
+        return None
     try:
         return msgspec.json.decode(data, type=Excerpt)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -143,7 +146,10 @@ def _foreign(lines: list[Line]) -> list[Problem]:
 def _check_sums(root: Path, evidence: Evidence, problems: list[Problem]) -> dict[str, str]:
     """Compare all small files; the sums of media files are returned and compared when those are read."""
     sums = _read_sums(root, problems)
-    present = set(plain_files(root, "", []))
+    special: list[Problem] = []
+    present = set(plain_files(root, "", special))
+    noted = {problem.file for problem in problems if problem.kind == "not_plain"}
+    problems += [problem for problem in special if problem.file not in noted]
     media = {f"{facts.SEGMENTS}/{name}" for name in evidence.files}
     for name in sorted(sums.keys() - present):
         problems.append(Problem("file_missing", name, values={"why": facts.SUMS}))

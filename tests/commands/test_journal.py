@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.cli import run as run_liuhen
+from agent.commands import Exit
 from agent.commands.journal import JournalRefused, journal
 from agent.evidence import canonical, tree
 from agent.evidence.checkpoint import open_checkpoint
@@ -53,6 +55,34 @@ def test_show_of_one_stream_as_json_has_the_entries_as_they_are(spool: Path) -> 
     own = [json.loads(line) for line in lines(spool) if b'"stream":"s000001"' in line]
     assert [one["entry"] for one in found] == own
     assert found[0]["leaf"] == canonical.b64(tree.leaf_hash(lines(spool)[found[0]["index"]]))
+
+
+@pytest.mark.parametrize("json_or_not", [[], ["--json"]])
+def test_a_stream_that_does_not_exist_is_an_error_that_names_those_that_do(
+    spool: Path, json_or_not: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["journal", "show", "--spool", str(spool), "--stream", "s999999", *json_or_not]
+    assert run_liuhen(asked) == Exit.USAGE
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "liuhen: There is no stream s999999; there are: device, s000001.\n")
+
+
+def test_of_many_streams_a_handful_is_named_and_a_damaged_journal_is_mentioned(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.bytes_per_frame = 500
+    rig.boot()
+    rig.run(1)
+    for _ in range(7):
+        rig.start()
+        rig.run(0.5)
+        rig.stop()
+    rig.kill()
+    told = str(run("show", "--spool", tmp_path, "--stream", "\x1b[2J").exception)
+    assert told.startswith(r'There is no stream "\u001b[2J"; there are: s000003, ')
+    assert told.endswith("s000007 and 3 older ones.")
+    path = next(tmp_path.glob("journal/0001/*.log"))
+    path.write_bytes(path.read_bytes().replace(b'"label"', b'"lapel"').replace(b'"type":"boot"', b'"type":"boat"'))
+    assert "liuhen verify" in str(run("show", "--spool", tmp_path, "--stream", "s000009").exception)
 
 
 @pytest.mark.parametrize("index", [0, 100, 255, 256])

@@ -1,14 +1,18 @@
 """The local interface lets nobody do more than he may, and nothing in that would not fit into an entry."""
 
+import contextlib
+import io
 import json
+import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,6 +28,7 @@ from agent.evidence.private import seal_private
 from agent.local import LocalRecorder, RecorderAbsent
 from agent.recorder import api, notes
 from agent.recorder.api import Api
+from agent.recorder.log import Log
 from agent.recorder.service import Service
 from tests.support.http import call
 from tests.support.live import Diet, History, Live, SlowDisk
@@ -263,6 +268,62 @@ def test_many_listeners_keep_no_command_waiting_and_one_too_many_is_told(door: P
     while "error" in next(LocalRecorder(door).events()):
         assert time.monotonic() < end, "those who left still listen"
         time.sleep(0.05)
+
+
+# --- the log ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def said(running: tuple[Path, Live], monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What has gone through the service's log, once it is written."""
+    sink = io.StringIO()
+    log = Log(sink)
+    monkeypatch.setattr(running[1].service, "log", log)
+
+    def written() -> str:
+        log.close()
+        return sink.getvalue()
+
+    return written
+
+
+def test_what_the_http_server_says_goes_through_the_log_and_nowhere_else(
+    door: Path, said: Callable[[], str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(door))
+        connection.sendall(b"no HTTP\r\n\r\n")
+        while connection.recv(65536):
+            pass
+    assert said() == "liuhen: local interface: Invalid HTTP request received.\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_fault_of_the_interface_is_one_line_with_the_error_and_recording_goes_on(
+    running: tuple[Path, Live],
+    said: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    door, live = running
+
+    def broken(_: object) -> object:
+        raise RuntimeError("first line\nsecond line")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.service, "ask", broken)
+        with contextlib.suppress(ValueError):  # the answer is no JSON
+            call(door, "GET", "/status")
+    text = said()
+    assert text.count("\n") == 1 and "RuntimeError" in text and "second line" in text
+    assert capfd.readouterr() == ("", "")
+    assert call(door, "GET", "/status")[0] == 200
+
+
+def test_what_its_event_loop_says_goes_the_same_way(said: Callable[[], str], capfd: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("asyncio").error("Task exception was never retrieved")
+    assert said() == "liuhen: local interface: Task exception was never retrieved\n"
+    assert capfd.readouterr() == ("", "")
 
 
 # --- the socket ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from agent import fsck
 from agent.evidence import entries as e
 from agent.evidence.journal import read_file
+from agent.recorder import recovery
 from agent.recorder.recovery import Device, Recovered, Recovery
 from agent.verify.run import Options, read_evidence, sessions, verify
 from agent.verify.session import Session
@@ -208,6 +209,78 @@ def test_the_file_of_a_session_that_was_never_opened_is_moved_aside(tmp_path: Pa
     _recover(rig)
     assert not stray.exists()
     assert _is_sound(tmp_path)
+
+
+STRAY = "D1_0_20260101000000_000001.mp4.age"
+"""A number that an entry gives to another file."""
+
+
+def _stray(spool: Path, session: str) -> Path:
+    path = spool / "segments" / session / STRAY
+    path.write_bytes(b"made in the moment of the cut")
+    return path
+
+
+def test_a_file_that_comes_back_into_an_ended_session_is_moved_aside_and_told_once(tmp_path: Path) -> None:
+    rig = _recorded(tmp_path, 12)  # two segments
+    rig.stop()
+    rig.kill()
+    before = _files(tmp_path / "segments")
+    assert len(before) == 2
+    stray = _stray(tmp_path, "s000001")
+    _recover(rig)
+    assert _files(tmp_path / "segments") == before
+    [aside] = _entries(tmp_path, e.Aside)
+    assert isinstance(aside, e.Aside)
+    assert (aside.why, aside.file) == ("unnamed_file", str(stray.relative_to(tmp_path)))
+    assert (tmp_path / "aside" / aside.kept_as).read_bytes() == b"made in the moment of the cut"
+    assert _is_sound(tmp_path)
+    whole = _files(tmp_path)
+    assert _recover(rig).done == []
+    assert _files(tmp_path) == whole
+
+
+def test_a_file_that_is_named_in_an_older_journal_file_stays_where_it_is(tmp_path: Path) -> None:
+    """The newest file, which is all that a start reads, does not tell such a session from its begin."""
+    rig = Rig(tmp_path)
+    rig.rotate_bytes = 9_000
+    rig.bytes_per_frame = 4_000
+    rig.boot()
+    rig.run(3)
+    rig.start()
+    rig.run(8)
+    rig.stop()
+    rig.kill()
+    assert len(list(tmp_path.glob("journal/0001/*.log"))) > 1
+    stray, before = _stray(tmp_path, "s000001"), _files(tmp_path / "segments")
+    assert _recover(rig).done == []
+    assert _files(tmp_path / "segments") == before
+    assert [(one.kind, one.file) for one in fsck.check(tmp_path).findings] == [
+        ("file_unnamed", str(stray.relative_to(tmp_path)))
+    ]
+
+
+def test_only_the_newest_ended_sessions_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "ENDED_SESSIONS", 2)
+    rig = _recorded(tmp_path, 1)
+    for _ in range(2):
+        rig.stop()
+        rig.start()
+        rig.run(1)
+    rig.stop()
+    rig.kill()
+    strays = [_stray(tmp_path, f"s{number:06d}") for number in (1, 2, 3)]
+    _recover(rig)
+    assert [stray.exists() for stray in strays] == [True, False, False]
+
+
+def test_after_damage_nothing_is_moved_out_of_ended_sessions(tmp_path: Path) -> None:
+    """Its entry may be the one that is damaged."""
+    rig = _closed(tmp_path)
+    stray, data = _stray(tmp_path, "s000001"), _journal(tmp_path).read_bytes()
+    _journal(tmp_path).write_bytes(data.replace(b'"type":"segment.close"', b'"type":"segment.cloze"', 1))
+    assert any("damaged journal" in text for text in _recover(rig).done)
+    assert stray.exists()
 
 
 def test_a_segment_that_is_gone_is_told_and_found_by_verify(tmp_path: Path) -> None:
