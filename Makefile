@@ -10,10 +10,10 @@ SEEDS ?= 200
 CUTS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench sim
+.PHONY: help setup demo demo-faults test check bench sim
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Set up everything that the other commands need
 	@sh .ci/setup.sh test
@@ -21,6 +21,10 @@ setup: ## Set up everything that the other commands need
 demo: ## Record a minute with simulated sensors and verify it (ARGS="--seconds 120")
 	@sh .ci/setup.sh demo
 	@$(BIN)/liuhen demo $(ARGS)
+
+demo-faults: ## Record five minutes with eight faults, each found, told and explained
+	@sh .ci/setup.sh demo
+	@$(BIN)/liuhen demo --seconds 300 --scenario faults --dir demo-faults $(ARGS)
 
 test: ## Run the tests (PYTEST_ARGS="-k journal")
 	@sh .ci/setup.sh test

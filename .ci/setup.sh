@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up what `make demo` or `make test` needs, and nothing that is there already:
-#   .ci/setup.sh demo    a virtual environment in .venv with the project and its Python packages
+#   .ci/setup.sh demo    a virtual environment in .venv with the project and its Python packages, and a synthesizer
 #   .ci/setup.sh test    the same, and the stock tools that the tests check the recording with
 # Runs as root or with sudo on Debian 12 and newer and on Raspberry Pi OS; elsewhere it names what is missing.
 # A second run finds everything and installs nothing. PYTHON chooses another interpreter than the distribution's own,
@@ -78,6 +78,7 @@ missing_packages() {
     elif [ ! -x .venv/bin/python ] && ! makes_environments "$python"; then
         printf 'python3-venv '
     fi
+    have espeak-ng || printf 'espeak-ng '
     [ "$purpose" = test ] || return 0
     have ffmpeg && have ffprobe || printf 'ffmpeg '
     have age || printf 'age '

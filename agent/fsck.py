@@ -2,8 +2,8 @@
 
 What ``verify`` proves to a stranger is not repeated here: no accounting of time, no keys but the folder's own. This
 asks whether spool and journal agree: each file named, each named file there with the bytes that its entries attest,
-sessions and interruptions begun and ended as they must be. A reason that is owed is a duty, no damage. Works on a
-live spool: what lies after the last checkpoint is in progress.
+sessions and interruptions begun and ended as they must be, what is owed repeated where a journal file begins as it was.
+A reason that is owed is a duty, no damage. Works on a live spool: what lies after the last checkpoint is in progress.
 """
 
 import hashlib
@@ -25,6 +25,8 @@ from agent.recorder.spool_lock import is_held
 from agent.recorder.state import DeviceState
 
 READ_BYTES = 1 << 20
+MAX_NAMED = 10
+"""Owed reasons that one finding names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,29 @@ class _Known:
     asides: set[str] = field(default_factory=set)
     reasons: dict[tuple[str, int], e.InterruptionBegin] = field(default_factory=dict)
     ends: set[tuple[str, int]] = field(default_factory=set)
+    explained: set[tuple[str, int]] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    next_index: int = 0
+    """Of the tree, as far as no entry is missing; -1 where one was, until what is owed is told anew."""
+    carry: "_Carry | None" = None
+    """What is being repeated where a file begins."""
+    wrong: list[tuple[str, int, str]] = field(default_factory=list)
+    """Kind, file, text of a finding."""
+
+    @property
+    def owed(self) -> list[tuple[str, int]]:
+        """Session and number of what is not explained, those first that only a repetition tells of."""
+        keys = dict.fromkeys([key for key in self.state.owed if key not in self.reasons] + list(self.reasons))
+        return [key for key in keys if key not in self.explained]
+
+
+@dataclass(slots=True)
+class _Carry:
+    """What a file's beginning says is owed, and what the entries before add up to (None where some are not there)."""
+
+    file: int
+    expected: dict[tuple[str, int], e.Owed] | None
+    told: dict[tuple[str, int], e.Owed] = field(default_factory=dict)
 
 
 def check(root: Path) -> Report:
@@ -114,6 +138,9 @@ def _read_generation(root: Path, folder: Path, report: Report) -> _Known:
         read.append(path)
         _fold(known, joiner.add(read_file(data, key, "last")))
     _fold(known, joiner.finish())
+    _end_carry(known)
+    for kind, file, text in known.wrong:
+        report.add(kind, _name(root, read[file]), text)
     joined = joiner.result
     report.entries += joined.frontier.size
     for damage in joined.damage:
@@ -136,6 +163,7 @@ def _bytes(path: Path, most: int) -> bytes:
 def _fold(known: _Known, placed: list[Placed]) -> None:
     for one in placed:
         entry = one.entry
+        _follow_owed(known, one)
         known.state.apply(entry)
         match entry:
             case e.SegmentOpen():
@@ -154,6 +182,8 @@ def _fold(known: _Known, placed: list[Placed]) -> None:
                 known.reasons[entry.stream, entry.interruption] = entry
             case e.InterruptionEnd():
                 known.ends.add((entry.stream, entry.interruption))
+            case e.Explanation():
+                _explain(known, one.file, entry)
             case e.SessionClose():
                 known.closed.add(entry.stream)
             case _:
@@ -163,8 +193,49 @@ def _fold(known: _Known, placed: list[Placed]) -> None:
 # --- invariants 4 and 5 -----------------------------------------------------------------------------------
 
 
+def _explain(known: _Known, file: int, entry: e.Explanation) -> None:
+    key = entry.stream, entry.interruption
+    if key in known.explained:
+        known.wrong.append(("explained_twice", file, f"interruption {key[1]} of {key[0]} has two explanations"))
+    known.explained.add(key)
+
+
+def _follow_owed(known: _Known, placed: Placed) -> None:
+    """What a file's beginning repeats as owed must be what the entries before add up to, as far as they are there.
+
+    Call before the entry counts: where some are not there, what is repeated is believed.
+    """
+    if known.next_index >= 0 and placed.index != known.next_index:
+        known.next_index = -1
+    elif known.next_index >= 0:
+        known.next_index += 1
+    if isinstance(placed.entry, e.DeviceCarry):
+        _end_carry(known)
+        if known.next_index < 0 and placed.index is not None:
+            known.carry, known.next_index = _Carry(placed.file, None), placed.index + 1
+            known.state.owed.clear()
+        else:
+            known.carry = _Carry(placed.file, dict(known.state.owed))
+    elif isinstance(placed.entry, e.OwedCarry):
+        if known.carry is not None:
+            known.carry.told |= {(one.session, one.interruption): one for one in placed.entry.owed}
+    else:
+        _end_carry(known)
+
+
+def _end_carry(known: _Known) -> None:
+    carry, known.carry = known.carry, None
+    if carry is not None and carry.expected is not None and carry.told != carry.expected:
+        differ = sorted(
+            key for key in carry.told.keys() | carry.expected if carry.told.get(key) != carry.expected.get(key)
+        )
+        named = ", ".join(f"{session} {number}" for session, number in differ[:MAX_NAMED])
+        text = f"it does not begin with what was owed by then: {named}"
+        known.wrong.append(("owed_carry", carry.file, text + (", ..." if differ[MAX_NAMED:] else "")))
+
+
 def _check_sessions(known: _Known, newest: bool, report: Report) -> None:
-    report.owed += [f"{stream} {number}" for stream, number in known.reasons]
+    report.owed += [f"{stream} {number}" for stream, number in known.owed]
     for (stream, number), begin in known.reasons.items():
         if (stream, number) in known.ends:
             continue

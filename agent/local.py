@@ -54,6 +54,13 @@ class LocalRecorder:
             raise RecorderAbsent(f"{self._path}: {answer.get('error') or f'HTTP {status}'}")
         return answer
 
+    def check_report(self) -> dict[str, Any]:
+        """How the recorder's last check of the device went; ``number`` is 0 where there was none (R19a)."""
+        status, answer = self._call("GET", "check", b"")
+        if status != 200 or not isinstance(answer.get("number"), int):
+            raise RecorderRefused(f"the recorder tells of no check: {answer.get('error') or f'HTTP {status}'}")
+        return answer
+
     def events(self) -> Iterator[dict[str, Any]]:
         """Events as they come, without end."""
         connection = self._connect(None)

@@ -6,7 +6,7 @@ Run ``python -P -m config.explain`` to write the table; a test compares it with 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, Meta, structs
 
@@ -19,7 +19,8 @@ INTRODUCTION = """\
 
 One TOML file. Unknown keys are refused by name, so a mistyped one does not pass in silence. Paths are relative to the
 file's folder. `[camera]`, `[microphone]` and `[position]` may be left out: the device then has no such sensor, and
-`required_tracks` must say so. This table is generated from `models.py` by `python -P -m config.explain`.
+`required_tracks` must say so. Without `[signals]` it says nothing. `[device]` and `[trust]` must be there; every other
+section has defaults throughout. This table is generated from `models.py` by `python -P -m config.explain`.
 """
 
 
@@ -78,6 +79,8 @@ def kind(hint: Any) -> str:
         return f"{meta.ge} to {meta.le}{step}" if meta.le is not None else f"a whole number from {meta.ge}"
     if base is str or base is bool:
         return "text" if base is str else "true or false"
+    if get_origin(base) is Literal:
+        return " or ".join(get_args(base))
     choices = get_args(get_args(base)[0])
     return f"a list of {', '.join(choices)}" if choices else "a list of texts"
 

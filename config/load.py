@@ -34,7 +34,7 @@ from config.errors import (
     ValueRefused,
 )
 from config.explain import kind, metadata, unit
-from config.models import DRIVERS, REQUIRED_SECTIONS, SECTIONS, Config, Device, Record, Section, Trust
+from config.models import DRIVERS, REQUIRED_SECTIONS, SECTIONS, Check, Config, Device, Record, Section, Storage, Trust
 
 MAX_FILE_BYTES = 1_048_576
 MAX_SOCKET_PATH_BYTES = 107
@@ -42,7 +42,7 @@ MAX_SOCKET_PATH_BYTES = 107
 
 _RECIPIENT = re.compile(r"age1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{58}")
 _VKEY = re.compile(r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44,}={0,2}")
-_PATHS = {"key_dir", "spool", "socket", "file", "scenario"}
+_PATHS = {"key_dir", "spool", "socket", "file", "scenario", "folder"}
 _SENSOR_OF = {"video": "camera", "sound": "microphone", "position": "position"}
 
 S = TypeVar("S", bound=Section)
@@ -75,6 +75,9 @@ def parse_config(data: bytes, folder: Path, name: str = "configuration") -> Conf
     _check_trust(config.trust, name)
     _check_drivers(config, name)
     _check_tracks(config, name)
+    _check_storage(config.storage, name)
+    _check_check(config.check, name)
+    _check_folder(config, name)
     return config
 
 
@@ -177,14 +180,23 @@ def _check_trust(trust: Trust, name: str) -> None:
         )
     for number, recipient in enumerate(trust.recipients, 1):
         _check_recipient(recipient, f"{name}: [trust] recipients, number {number},")
-    for number, key in enumerate(trust.mirror_keys, 1):
-        if not _VKEY.fullmatch(key):
+    vkeys = {role: getattr(trust, role) for role in ("mirror_keys", "receipt_keys", "command_keys")}
+    for role, keys in vkeys.items():
+        for number, key in enumerate(keys, 1):
+            if not _VKEY.fullmatch(key):
+                raise ValueRefused(
+                    f"{name}: [trust] {role}, number {number}, is no verifier key; copy the whole line name+id+key "
+                    "that its owner published"
+                )
+    for role, values in {"recipients": trust.recipients, "unopened_keys": trust.unopened_keys, **vkeys}.items():
+        _refuse_twice(values, f"{name}: [trust] {role}")
+    names = [key.partition("+")[0] for key in trust.receipt_keys]
+    for key in trust.unopened_keys:
+        if key not in names:
             raise ValueRefused(
-                f"{name}: [trust] mirror_keys, number {number}, is no verifier key; copy the whole line name+id+key "
-                "that the store published"
+                f"{name}: [trust] unopened_keys names {key[:80]!r}, and no key of receipt_keys has that name; known "
+                f"are {', '.join(names) or 'none'}"
             )
-    for key, values in (("recipients", trust.recipients), ("mirror_keys", trust.mirror_keys)):
-        _refuse_twice(values, f"{name}: [trust] {key}")
 
 
 def _check_recipient(recipient: str, where: str) -> None:
@@ -210,6 +222,42 @@ def _check_drivers(config: Config, name: str) -> None:
         if section is not None and section.driver not in drivers:
             raise DriverUnknown(
                 f"{name}: [{sensor}] driver {section.driver[:80]!r} is not there; this version has {', '.join(drivers)}"
+            )
+
+
+def _check_folder(config: Config, name: str) -> None:
+    folder = config.signals.folder if config.signals else ""
+    if folder and Path(folder).is_relative_to(config.device.spool):
+        raise ValueRefused(
+            f"{name}: [signals] folder lies inside the spool, where every file is one that the journal names; keep it "
+            "elsewhere, for instance in /var/cache/liuhen"
+        )
+
+
+def _check_storage(storage: Storage, name: str) -> None:
+    if not storage.low_min < storage.warn_min <= storage.room_min:
+        raise ValueRefused(
+            f"{name}: [storage] low_min, warn_min and room_min are {storage.low_min}, {storage.warn_min} and "
+            f"{storage.room_min}; low_min must be less than warn_min, and room_min at least warn_min"
+        )
+
+
+def _check_check(check: Check, name: str) -> None:
+    """What fails must be worse than what is warned of."""
+    for better, worse in (
+        ("rate_warn_percent", "rate_fail_percent"),
+        ("level_warn_cdb", "level_fail_cdb"),
+        ("clock_fail_ms", "clock_warn_ms"),
+        ("space_warn_min", "space_fail_min"),
+        ("write_fail_ms", "write_warn_ms"),
+        ("battery_warn_percent", "battery_fail_percent"),
+        ("heat_fail_c", "heat_warn_c"),
+    ):
+        greater, less = getattr(check, better), getattr(check, worse)
+        if greater < less:
+            raise ValueRefused(
+                f"{name}: [check] {better} is {greater} and {worse} is {less}; {better} must be at least {worse}, or "
+                "what is worse would count for less"
             )
 
 

@@ -5,22 +5,27 @@ or when the link closes, which happens by whatever death the recorder dies. A th
 driver stuck in a library, or a source that is silent, goes too. (Not PR_SET_PDEATHSIG: that fires when the thread
 that started us ends, and the recorder may start sensors from any.) What a person must mend becomes a ``Fault``
 and exit status 64; anything else unforeseen a ``Fault`` and 1, with its traceback on standard error.
+
+The same thread reads the recorder's commands; a second one tells them to the driver, in order, so that a driver
+stuck in a command goes too. A driver without ``command`` leaves them unheard. What is no command, or more of them
+than ``MOST_WAITING`` untold, is a ``Fault`` and the end.
 """
 
 import contextlib
 import importlib
 import os
+import queue
 import signal
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import msgspec
 
-from drivers import Fault, link
+from drivers import Command, Fault, link
 from drivers.clock import Clock, SystemClock
 from drivers.errors import BadOptions, DriverError, UnknownDriver
 from drivers.scenario import nearest
@@ -30,11 +35,18 @@ DRIVERS: Mapping[str, Mapping[str, str]] = {
     "camera": {"simulated": "drivers.camera.simulated"},
     "microphone": {"simulated": "drivers.microphone.simulated"},
     "position": {"simulated": "drivers.position.simulated"},
+    "signals": {"simulated": "drivers.signals.simulated"},
+    "power": {"simulated": "drivers.power.simulated", "linux": "drivers.power.linux"},
+    "storage": {"simulated": "drivers.storage.simulated", "linux": "drivers.storage.linux"},
 }
 """Module by kind and name; each has ``Options`` and ``make(options, clock)``."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 64
+MOST_WAITING = 16
+"""Commands that may wait for a driver that is busy with one; a recorder has one or two under way."""
+TELL_S = 1.0
+"""How long a last word may take to be said to a recorder that does not read."""
 
 
 class Driver(Protocol):
@@ -47,6 +59,58 @@ class Driver(Protocol):
     def close(self) -> None:
         """Give the device back."""
         ...
+
+
+@runtime_checkable
+class Commanded(Protocol):
+    """A driver that does as it is told."""
+
+    def command(self, message: Command) -> None:
+        """Called from a thread of its own, one command after another; may take its time."""
+        ...
+
+
+class Commands:
+    """What the recorder wants, from the link to the driver.
+
+    The driver is told (``tell``) in another thread than the link is read in (``read``).
+    """
+
+    def __init__(self, sock: socket.socket, sender: link.Sender) -> None:
+        self._reader = link.CommandReader(sock)
+        self._sender = sender
+        self._waiting: queue.Queue[Command] = queue.Queue(MOST_WAITING)
+
+    def read(self) -> NoReturn:
+        """Take in commands until the recorder is gone; then the process ends, whatever the driver does."""
+        try:
+            while True:
+                command = self._reader.receive(None)
+                if command is not None:
+                    self._waiting.put_nowait(command)
+        except link.LinkGarbage as error:
+            _end(self._sender, Fault("link.garbage", str(error)), EXIT_FAILED)
+        except queue.Full:
+            text = f"the driver is stuck: {MOST_WAITING} commands wait for it; its process ends"
+            _end(self._sender, Fault("driver.stuck", text), EXIT_FAILED)
+        except (link.LinkClosed, OSError):
+            os._exit(0)
+        except Exception as error:  # nobody else would see the recorder go
+            traceback.print_exc()
+            _end(self._sender, Fault(DriverError.kind, f"commands cannot be read: {error!r}"), EXIT_FAILED)
+
+    def tell(self, driver: Driver) -> None:
+        """Give the driver each command in its turn, for ever."""
+        while True:
+            command = self._waiting.get()
+            if isinstance(driver, Commanded):
+                try:
+                    driver.command(command)
+                except DriverError as error:
+                    _end(self._sender, Fault(error.kind, str(error)), EXIT_USAGE)
+                except Exception as error:
+                    traceback.print_exc()
+                    _end(self._sender, Fault(DriverError.kind, f"the driver failed: {error!r}"), EXIT_FAILED)
 
 
 def make(kind: str, options: Mapping[str, object], clock: Clock) -> Driver:
@@ -65,10 +129,11 @@ def make(kind: str, options: Mapping[str, object], clock: Clock) -> Driver:
     return factory(checked, clock)
 
 
-def run(kind: str, options: Mapping[str, object], sender: link.Sender, clock: Clock) -> int:
+def run(kind: str, options: Mapping[str, object], sender: link.Sender, commands: Commands, clock: Clock) -> int:
     """Send the driver's messages until it or the link ends; gives the exit status."""
     try:
         driver = make(kind, options, clock)
+        threading.Thread(target=commands.tell, args=(driver,), daemon=True).start()
         with contextlib.closing(driver):
             for message in driver.messages():
                 sender.send(message)
@@ -93,8 +158,18 @@ def main(arguments: list[str]) -> int:
         return EXIT_USAGE
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_recorder, args=(sock,), daemon=True).start()
-    return run(kind, options, link.Sender(sock), SystemClock())
+    sender = link.Sender(sock)
+    commands = Commands(sock, sender)
+    threading.Thread(target=commands.read, daemon=True).start()
+    return run(kind, options, sender, commands, SystemClock())
+
+
+def _end(sender: link.Sender, fault: Fault, status: int) -> NoReturn:
+    """Say why and end the process, from any thread, whatever the driver does and though nobody may be reading."""
+    telling = threading.Thread(target=_tell, args=(sender, fault, status), daemon=True)
+    telling.start()
+    telling.join(TELL_S)
+    os._exit(status)
 
 
 def _tell(sender: link.Sender, fault: Fault, status: int) -> int:
@@ -105,14 +180,6 @@ def _tell(sender: link.Sender, fault: Fault, status: int) -> int:
 
 def _terminate(*_: object) -> None:
     raise SystemExit(0)
-
-
-def _end_with_the_recorder(sock: socket.socket) -> None:
-    """The recorder never sends: what ``recv`` returns is the link's end."""
-    with contextlib.suppress(OSError):
-        while sock.recv(1):
-            pass
-    os._exit(0)
 
 
 if __name__ == "__main__":

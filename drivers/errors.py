@@ -37,6 +37,30 @@ class SpeechUnusable(DriverError):
     kind = "microphone.speak"
 
 
+class CameraGone(DriverError):
+    """The camera is not there: its cable was pulled, or it never was plugged in."""
+
+    kind = "camera.gone"
+
+
+class MicrophoneGone(DriverError):
+    """The microphone is not there: it was pulled out, or has not come back yet."""
+
+    kind = "microphone.gone"
+
+
+class StorageGone(DriverError):
+    """The volume that the spool lies on is not there: the card was pulled, or never mounted."""
+
+    kind = "storage.gone"
+
+
+class PowerUnmeasured(DriverError):
+    """Nothing on this machine measures power or heat."""
+
+    kind = "power.unmeasured"
+
+
 class ClipEnded(DriverError):
     """The media file has been replayed once, as configured."""
 

@@ -32,6 +32,14 @@ class Sensor:
 
     process: subprocess.Popen[bytes]
     reader: link.Reader
+    commands: link.CommandSender
+
+    def send(self, command: link.AnyCommand) -> None:
+        """Tell the process what is wanted; never waits, from any thread.
+
+        Raises link.LinkBusy where the process does not read (try later, or end it), link.LinkClosed where it is gone.
+        """
+        self.commands.send(command)
 
     def end(self, grace_s: float = 1.0) -> int | None:
         """Close the link, wait ``grace_s``, then kill; gives the exit status. Works on a process that hangs.
@@ -39,6 +47,7 @@ class Sensor:
         None for one that is still there ``KILLED_S`` after SIGKILL; it is left behind.
         """
         self.reader.close()
+        self.commands.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.process.wait(grace_s)
         self.process.kill()
@@ -58,7 +67,7 @@ def spawn(kind: str, options: Mapping[str, object]) -> Sensor:
     ours, theirs = link.pair()
     try:
         process = subprocess.Popen(
-            command(kind, theirs),
+            command_line(kind, theirs),
             env={**os.environ, OPTIONS_VARIABLE: msgspec.json.encode(options).decode()},
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
@@ -68,7 +77,7 @@ def spawn(kind: str, options: Mapping[str, object]) -> Sensor:
         raise
     finally:
         theirs.close()
-    return Sensor(process, link.Reader(ours))
+    return Sensor(process, link.Reader(ours), link.CommandSender(ours))
 
 
 def reap() -> int:
@@ -80,6 +89,6 @@ def reap() -> int:
     return len(_left_behind)
 
 
-def command(kind: str, sock: socket.socket) -> list[str]:
+def command_line(kind: str, sock: socket.socket) -> list[str]:
     """The child's command line."""
     return [sys.executable, "-P", "-m", "drivers.child", kind, str(sock.fileno())]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from agent import fsck
 from agent.evidence import entries as e
@@ -211,6 +212,95 @@ def test_only_the_newest_interruption_of_a_track_may_be_open(tmp_path: Path) -> 
     assert kinds(tmp_path) == []
     append(tmp_path, begun("s000001", 6))
     assert kinds(tmp_path) == ["interruption_open"]
+
+
+# --- reasons ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def owing(tmp_path: Path) -> Path:
+    """Two interruptions have ended unexplained; the journal has several files."""
+    rig = Rig(tmp_path)
+    rig.rotate_bytes = 12_000
+    rig.boot()
+    rig.run(2)
+    rig.start()
+    rig.run(2)
+    for _ in range(2):
+        rig.tell(m.SensorDown("camera", "ended"))
+        rig.camera_on = False
+        rig.run(1)
+        rig.camera_on = True
+        rig.run(4)
+    rig.kill()
+    rig.recover()
+    assert len(list(tmp_path.glob("journal/*/*.log"))) > 2
+    return tmp_path
+
+
+def explained(number: int) -> e.Explanation:
+    return e.Explanation(stream="s000001", interruption=number, how="written", officer="0")
+
+
+def test_a_reason_that_was_given_is_owed_no_more(owing: Path) -> None:
+    assert fsck.check(owing).owed[:2] == ["s000001 0", "s000001 1"]
+    append(owing, explained(0))
+    report = fsck.check(owing)
+    assert (report.findings, report.owed[:1]) == ([], ["s000001 1"])
+
+
+def test_two_reasons_of_one_interruption_are_found(owing: Path) -> None:
+    append(owing, explained(0), explained(0))
+    (finding,) = fsck.check(owing).findings
+    assert (finding.kind, finding.file) == ("explained_twice", str(journal(owing).relative_to(owing)))
+
+
+def carries(root: Path) -> tuple[e.DeviceCarry, dict[int, e.Owed]]:
+    """What a file that began now would repeat."""
+    found = Rig(root).recover()
+    carried = found.ledger.state.carries()
+    found.ledger.close()
+    (device_carry,) = [one for one in carried if isinstance(one, e.DeviceCarry)]
+    owed = [owed for one in carried if isinstance(one, e.OwedCarry) for owed in one.owed]
+    return device_carry, {one.interruption: one for one in owed}
+
+
+WRONG: dict[str, Callable[[dict[int, e.Owed]], list[e.Owed]]] = {
+    "one is left out": lambda owed: [owed[0]],
+    "all are left out": lambda owed: [],
+    "one is added": lambda owed: [*owed.values(), structs.replace(owed[0], interruption=7)],
+    "one has another cause": lambda owed: [structs.replace(owed[0], cause="power"), owed[1]],
+    "one has another moment": lambda owed: [owed[0], structs.replace(owed[1], first_us=owed[1].first_us + 1)],
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_a_file_s_beginning_says_is_owed_must_be_what_the_entries_before_add_up_to(owing: Path, what: str) -> None:
+    device_carry, owed = carries(owing)
+    assert sorted(owed) == [0, 1]
+    wrong = WRONG[what](owed)
+    append(owing, device_carry, *([e.OwedCarry(owed=wrong)] if wrong else []))
+    (finding,) = fsck.check(owing).findings
+    assert (finding.kind, finding.file) == ("owed_carry", str(journal(owing).relative_to(owing)))
+    assert "s000001" in finding.text
+
+
+def test_what_is_owed_may_be_repeated_in_parts(owing: Path) -> None:
+    device_carry, owed = carries(owing)
+    append(owing, device_carry, *(e.OwedCarry(owed=[one]) for one in owed.values()))
+    assert kinds(owing) == []
+
+
+def test_where_older_files_are_gone_what_the_first_one_repeats_is_believed(owing: Path) -> None:
+    whole = fsck.check(owing)
+    files = sorted(owing.glob("journal/*/*.log"))
+    for path in files[:-1]:
+        path.unlink()
+    report = fsck.check(owing)
+    assert "owed_carry" not in [finding.kind for finding in report.findings]
+    assert report.owed == whole.owed
+    append(owing, explained(0))
+    assert "s000001 0" not in fsck.check(owing).owed
 
 
 def test_two_open_sessions_are_found(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The commands that speak to a running recorder: start, stop, mark, annotate, assign, status, events.
+"""The commands that speak to a running recorder: start, stop, mark, annotate, explain, report, acknowledge, assign,
+status, events.
 
 They say what the officer's button and page say. Names of persons, cases and places go into ``--private`` and are
 sealed before they reach the disk (R10).
@@ -122,6 +123,42 @@ def _range(kind: str, text: str) -> dict[str, object]:
 def assign(officer: str, how: str, private: str, as_json: bool, **where: Path | None) -> int:
     """Issue the device to OFFICER (certificate number), hand it over, or take it back (R20a)."""
     return _send("assign", {"how": how, "officer": officer, "private": private}, as_json, **where)
+
+
+@click.command("explain")
+@click.argument("session", default="")
+@click.argument("interruption", type=int, default=0)
+@click.option("--written", "text", default="", help="A written reason, where the microphone failed; encrypted.")
+@click.option("--addendum", is_flag=True, help="Adds to a reason that was given.")
+@_recorder_options
+def explain(session: str, interruption: int, text: str, addendum: bool, as_json: bool, **where: Path | None) -> int:
+    """Begin or end the spoken reason of an interruption, as the officer's press does (R19b).
+
+    With --written: the reason of INTERRUPTION of SESSION in writing.
+    """
+    body: dict[str, object] = {"session": session, "interruption": interruption, "text": text, "addendum": addendum}
+    return _send("explain", body, as_json, **where)
+
+
+@click.command("report")
+@click.argument("alarm", type=click.IntRange(0), required=False)
+@click.option("--how", type=click.Choice(["phone", "radio", "person", "other"]), default="phone")
+@click.option("--private", default="", help="To whom, and what was said; encrypted.")
+@_recorder_options
+def report(alarm: int | None, how: str, private: str, as_json: bool, **where: Path | None) -> int:
+    """Enter that the unit head was told of ALARM (where left out: of all that wait for it; R19c)."""
+    body: dict[str, object] = {"how": how, "private": private}
+    return _send("report", body if alarm is None else {**body, "alarm": alarm}, as_json, **where)
+
+
+@click.command("acknowledge")
+@click.argument("alarm", type=click.IntRange(0))
+@click.option("--by", required=True, help="Certificate number of who takes note.")
+@click.option("--private", required=True, help="The name; encrypted.")
+@_recorder_options
+def acknowledge(alarm: int, by: str, private: str, as_json: bool, **where: Path | None) -> int:
+    """Take note of ALARM, by name (R19c)."""
+    return _send("acknowledge", {"alarm": alarm, "by": by, "private": private}, as_json, **where)
 
 
 @click.command("status")

@@ -8,16 +8,35 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from agent.commands import Exit, either
 from agent.commands.progress import progress_bar
 from agent.commands.verify import print_verdict
+from agent.demo import run as run_module
 from agent.demo.run import Outcome, Plan, Progress, run
 from agent.demo.script import Tell
 
+SHIPPED = Path(run_module.__file__).with_name("scenarios")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Scenario(click.Path):
+    """A file, or the name of a scenario that is shipped."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        shipped = {path.stem: path for path in SHIPPED.glob("*.toml")}
+        if value in shipped:
+            return shipped[value]
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            raise click.BadParameter(f"{error.message} Shipped are: {', '.join(sorted(shipped))}.") from None
+
+
+SCENARIO = _Scenario(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("demo")
@@ -25,7 +44,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--seconds", type=click.FloatRange(1, 86_400), default=60.0, show_default=True, help="From start to stop."
 )
 @click.option("--dir", "root", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-@click.option("--scenario", type=FILE, help="What happens: a TOML file of [[event]] with at_s and what.")
+@click.option(
+    "--scenario", type=SCENARIO, help="What happens: a TOML file of [[event]] with at_s and what, or a shipped one."
+)
 @click.option("--camera", type=FILE, help="A media file whose H.264 pictures are replayed instead of drawn ones.")
 def demo(seconds: float, root: Path, scenario: Path | None, camera: Path | None) -> int:
     """Record with simulated sensors, co-sign, export, verify.

@@ -14,11 +14,14 @@ import msgspec
 
 from agent.commands import Exit, json_option, print_json, spool_option
 from agent.commands.configuration import spool_of
+from agent.commands.indexed import indexed
 from agent.evidence import canonical, proof, tree
+from agent.evidence.entries import DEVICE_STREAM
 from agent.evidence.errors import EvidenceError
 from agent.evidence.tiles import bundles, tiles
 from agent.export.originals import raw_lines, why_unprovable
-from agent.verify.facts import Evidence, Line, Log
+from agent.recorder.lookup import INDEX_ERRORS
+from agent.verify.facts import JOURNAL, Evidence, Line, Log
 from agent.verify.moments import Clocks, rfc3339
 from agent.verify.run import device_clocks
 from agent.verify.spool import is_spool, read_spool
@@ -45,6 +48,8 @@ def journal() -> None:
 @json_option
 def show(stream: str | None, spool: Path | None, as_json: bool) -> int:
     """Print the entries, one line each: index, UTC (~ where no clock said), stream and number, type, members."""
+    if stream is not None and _show_indexed(stream, spool, as_json):
+        return Exit.GOOD
     evidence = _read(spool)
     found = [(log, line) for log in evidence.logs for line in log.lines if stream in (None, line.entry.stream)]
     if stream is not None and not found:
@@ -71,14 +76,9 @@ def prove(index: int, out: Path | None, entry: Path | None, generation: int | No
 
     Who checks it needs the entry's exact bytes (--entry) and the device's vkey.
     """
-    evidence = _read(spool)
-    log = _whole(evidence, generation)
-    if index >= log.size:
-        raise JournalRefused(f"There is no entry {index}; the checkpoint has {log.size}, counted from 0.")
-    levels = tree.Levels([line.leaf for line in log.lines])
-    data = proof.encode_proof(index, tree.inclusion_proof_from(levels.read_hash, index, log.size), log.note)
+    line, data = _proved_indexed(index, generation, spool) or _proved(index, generation, spool)
     if entry:
-        entry.write_bytes(next(raw_lines(evidence.root, [log.lines[index]])))
+        entry.write_bytes(line)
     if out:
         out.write_bytes(data)
     else:
@@ -113,6 +113,56 @@ def tiles_command(dest: Path, generation: int | None, spool: Path | None, as_jso
     else:
         click.echo(f"{dest}: {log.size} entries in {written} tiles")
     return Exit.GOOD
+
+
+def _proved(index: int, generation: int | None, spool: Path | None) -> tuple[bytes, bytes]:
+    """The entry's line and its proof, out of the whole journal."""
+    evidence = _read(spool)
+    log = _whole(evidence, generation)
+    if index >= log.size:
+        raise _no_entry(index, log.size)
+    levels = tree.Levels([line.leaf for line in log.lines])
+    data = proof.encode_proof(index, tree.inclusion_proof_from(levels.read_hash, index, log.size), log.note)
+    return next(raw_lines(evidence.root, [log.lines[index]])), data
+
+
+def _no_entry(index: int, size: int) -> JournalRefused:
+    return JournalRefused(f"There is no entry {index}; the checkpoint has {size}, counted from 0.")
+
+
+# --- from the index --------------------------------------------------------------------------------------
+# A device's journal has millions of entries: reading all of it takes minutes and gigabytes, this a second.
+
+
+def _proved_indexed(index: int, generation: int | None, spool: Path | None) -> tuple[bytes, bytes] | None:
+    known = indexed(spool_of(spool), generation)
+    if known is None:
+        return None
+    if index >= known.checkpoint.size:
+        raise _no_entry(index, known.checkpoint.size)
+    try:
+        return known.proof_of(index)
+    except INDEX_ERRORS:
+        return None
+
+
+def _show_indexed(stream: str, spool: Path | None, as_json: bool) -> bool:
+    """Whether it was shown. The device's stream goes through all generations, of which one is indexed."""
+    root = spool_of(spool)
+    known = indexed(root)
+    if known is None or (stream == DEVICE_STREAM and len(list((root / JOURNAL).iterdir())) > 1):
+        return False
+    try:
+        lines = known.stream(stream)
+        clocks = known.clocks(set() if as_json else {line.entry.boot for line in lines})
+    except INDEX_ERRORS:  # there is no such stream here, or the index is damaged: the files say it
+        return False
+    if as_json:
+        print_json([_as_json(line) for line in lines])
+    else:
+        for line in lines:
+            click.echo(_as_text(line, clocks))
+    return True
 
 
 # --- reading -------------------------------------------------------------------------------------------

@@ -150,6 +150,8 @@ def print_verdict(verdict: dict[str, Any]) -> None:
         for gap in session["gaps"]:
             length = f"{gap['length_ms'] / 1000:.1f} s"
             click.echo(f"    {gap['track']}  +{gap['at_ms'] / 1000:.1f} s  {length}  {gap['reason']}")
+        for one in session["impairments"]:
+            click.echo(f"    {one['from']} - {one['to'] or '…'}  {one['kind']}")
     if verdict["problems"]:
         click.echo("\n" + either("问题：", "Problems:"))
     for problem in verdict["problems"][:MAX_SHOWN]:

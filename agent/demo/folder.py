@@ -25,7 +25,9 @@ DEVICE, UNIT = "demo-1", "demo"
 SEGMENT_S = 20
 """Short, so that a demo of a minute shows several segments."""
 MAX_SOCKET_PATH_BYTES = 100
-_OWN = {MARKER, "config.toml", "keys", "spool", "export", "store", "opened", "recorder.log", "recorder.sock"}
+SPOKEN = "spoken"
+"""What the device said, as sound files."""
+_OWN = {MARKER, SPOKEN, "config.toml", "keys", "spool", "export", "store", "opened", "recorder.log", "recorder.sock"}
 
 
 @dataclass(frozen=True, slots=True)

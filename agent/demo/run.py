@@ -152,7 +152,8 @@ def _sensors(plan: Plan, started_ns: int) -> dict[str, dict[str, object]]:
     picture: dict[str, object] = {"width": plan.size[0], "height": plan.size[1]}
     if plan.camera:
         picture = {"file": str(plan.camera.resolve()), "scenario_started_ns": started_ns}
-    return {"camera": {**world, **picture}, "microphone": dict(world), "position": dict(world)}
+    signals: dict[str, object] = {"driver": "simulated", "folder": folders.SPOKEN}
+    return {"camera": {**world, **picture}, "microphone": dict(world), "position": dict(world), "signals": signals}
 
 
 def _wait_for(device: Device, started_ns: int, late: "_Lateness", sound_due_s: float) -> None:

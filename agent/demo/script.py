@@ -19,6 +19,8 @@ from drivers.scenario import Event
 
 POWER_OFF_S = 2.0
 """A cut of no given length."""
+ASKED_S = 60.0
+"""How much longer where a reason is asked for first: the question, and nobody who answers."""
 SETTLE_S = 60.0
 """How long a session may take to be closed on the disk after the stop."""
 
@@ -27,6 +29,8 @@ Tell = Callable[[str, str], None]
 Watch = Callable[[float, Mapping[str, Any]], None]
 """Called several times a second with seconds since the beginning and the recorder's status."""
 
+SENSORS = ("camera", "microphone", "position", "heat", "storage")
+"""What happens to them they find in the scenario themselves."""
 _DONE: dict[str, tuple[str, str]] = {
     "button.start": ("按下开始", "start pressed"),
     "button.stop": ("按下停止", "stop pressed"),
@@ -35,7 +39,23 @@ _DONE: dict[str, tuple[str, str]] = {
     "power.on": ("通电，新的启动", "power on, a new boot"),
     "process.kill": ("进程被杀", "process killed"),
     "microphone.speak": ("有人说话", "somebody speaks"),
+    "microphone.silence": ("麦克风无声", "the microphone is silent"),
+    "microphone.clip": ("声音过载", "the sound is distorted"),
+    "microphone.stall": ("麦克风无响应", "the microphone hangs"),
+    "microphone.pull": ("麦克风被拔出", "the microphone is pulled"),
+    "camera.pull": ("摄像头被拔出", "the camera is pulled"),
+    "camera.stall": ("摄像头无响应", "the camera hangs"),
+    "camera.freeze": ("画面冻结", "the picture stands still"),
+    "camera.cover": ("镜头被遮挡", "the lens is covered"),
+    "camera.dark": ("光线熄灭", "the light goes out"),
     "position.lose": ("失去定位", "the position is lost"),
+    "power.low": ("电量将尽", "the battery is nearly empty"),
+    "heat.high": ("设备过热", "the device is too hot"),
+    "storage.fill": ("存储卡已满", "the card is full"),
+    "storage.fail": ("存储卡写入出错", "the card fails"),
+    "storage.readonly": ("存储卡变为只读", "the card is read-only"),
+    "storage.slow": ("存储卡变慢", "the card is slow"),
+    "storage.pull": ("存储卡被拔出", "the card is pulled"),
 }
 
 
@@ -96,7 +116,7 @@ class Script:
         match event.what:
             case "power.on":
                 self._device.power_on()
-            case "microphone.speak" | "position.lose":
+            case what if what.partition(".")[0] in SENSORS or what == "power.low":
                 pass
             case _ if not self._device.is_on:
                 note = ("（无电）", "(without power)")
@@ -131,7 +151,7 @@ class Script:
         if status["state"] != "standby":
             self._device.api.post("stop", {})
             self._say("button.stop", "")
-        until = time.monotonic() + SETTLE_S
+        until = time.monotonic() + SETTLE_S + ASKED_S
         while status["state"] != "standby" or status["not_attested_ms"]:
             if time.monotonic() > until:
                 raise RecorderFailed(f"the session is not closed after {SETTLE_S:.0f} s; see the recorder's log")

@@ -23,6 +23,37 @@ Cause = Literal[
     "power", "process", "shutdown", "camera", "microphone", "position", "storage", "suspend", "officer_stop"
 ]
 Accuracy = Literal["none", "coarse", "fine"]
+FaultPart = Literal["camera", "microphone", "position", "signals", "storage", "power", "clock", "journal", "recorder"]
+CheckWhy = Literal["start", "asked"]
+CheckResult = Literal["pass", "warn", "fail"]
+CheckName = Literal[
+    "picture",
+    "picture_rate",
+    "sound",
+    "speaker",
+    "position",
+    "clock",
+    "space",
+    "write",
+    "battery",
+    "temperature",
+    "keys",
+    "configuration",
+    "journal",
+    "unsynced",
+    "owed",
+]
+DeadlineState = Literal["on_time", "at_risk", "late", "delivered"]
+AlarmKind = Literal["cannot_continue"]
+ImpairmentKind = Literal[
+    "storage.slow",
+    "picture.covered",
+    "picture.dark",
+    "picture.frozen",
+    "picture.blurred",
+    "sound.silent",
+    "sound.clipping",
+]
 
 
 class Private(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +102,103 @@ class StageRange(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Left out: from the session's start."""
     until_us: int | UnsetType = UNSET
     """Left out: to the session's end."""
+
+
+class Owed(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """An interruption that has ended and whose reason is still to be given (R19b)."""
+
+    session: str
+    interruption: int
+    track: Literal["video", "sound", "position", "all"]
+    cause: Cause
+    last_boot: int
+    last_us: int
+    first_boot: int
+    first_us: int
+
+
+class OpenAlarm(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """An alarm of which something is still wanted: an acknowledgement, a statement, its interruption's end (R19c)."""
+
+    session: str
+    alarm: int
+    kind: AlarmKind
+    interruption: int
+    track: Literal["video", "sound", "position", "all"]
+    cause: Cause
+    since_boot: int
+    since_us: int
+    ended: YesNo
+    """The interruption is over; until then the alarm is remembered, since one has at most one."""
+    reported: YesNo
+    acknowledged: YesNo
+    stated: YesNo
+
+
+class FragmentRef(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """``fragment`` entries of one segment, both numbers included."""
+
+    segment: int
+    first: int
+    last: int
+
+
+class Spoken(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A range of a session's sound in which a voice activity detector found speech: not whose, and not what it says."""
+
+    session: str
+    """Whose sound it is: the session's own, or, where the reason was still owed, a later one's."""
+    boot: int
+    from_us: int
+    """CLOCK_BOOTTIME of that boot, microseconds."""
+    until_us: int
+    fragments: list[FragmentRef]
+    """Those of that session in which the range lies."""
+    opened_by: Literal["press", "speech"]
+    ended_by: Literal["press", "silence", "length", "stop"]
+    detector: str
+    """Name and version."""
+    speech_ms: int
+    """Of the range, how much is speech."""
+    level_db: int
+    """Of its loudest half second, relative to full scale."""
+
+
+class CheckedItem(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """How one thing was found before use (R19a)."""
+
+    name: CheckName
+    result: CheckResult
+
+
+class SegmentRange(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Segments of one session, both numbers included."""
+
+    first: int
+    last: int
+
+
+class Term(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A session that the store has not wholly acknowledged, and its term of 24 hours (R21a)."""
+
+    session: str
+    closed: YesNo
+    """The term runs from the close; ``no``: the session is open."""
+    until_boot: int
+    """As ``session.close`` has it; -1: not known here (open, or of an earlier generation's boot)."""
+    until_us: int
+    utc_us: int
+    """UTC of that moment, microseconds since 1970; -1 where no clock entry says."""
+    utc_error_us: int
+    passed_us: int
+    """Time known to have passed since then; the device may have been off for longer."""
+    state: DeadlineState
+    segments: int
+    """How many the session has."""
+    left: list[SegmentRange]
+    """Those without a receipt; a long list goes on in the next term of the same session."""
+    bytes_left: int
+    """Of their files; 0 in a term that only goes on with the list."""
 
 
 class Entry(Struct, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -133,9 +261,22 @@ class Clock(Entry, tag="clock"):
 class Fault(Entry, tag="fault"):
     """Something broke, told once; what it cost a session is an interruption or impairment there."""
 
-    part: Literal["camera", "microphone", "position", "storage", "journal", "recorder"]
+    part: FaultPart
     kind: str
     text: str
+
+
+class Check(Entry, tag="check"):
+    """The device was checked before use (R19a). A failed check forbids nothing: recording comes first (article 8)."""
+
+    why: CheckWhy
+    result: CheckResult
+    """The worst of all items."""
+    items: list[CheckedItem]
+    unchecked: list[CheckName]
+    """What could not be looked at."""
+    words: str
+    """What was said and shown."""
 
 
 class Assign(Entry, tag="assign"):
@@ -182,6 +323,37 @@ class Aside(Entry, tag="aside"):
     why: Literal["torn_tail", "unnamed_file", "failed_journal"]
 
 
+class Cosignature(Entry, tag="cosignature"):
+    """A mirror holds the journal up to a size, and its root there is ours.
+
+    What follows this entry is later than ``utc_us``, what only the mirror's next one covers is earlier.
+    """
+
+    origin: str
+    """The log that was co-signed: this generation's, or an earlier one's."""
+    size: int
+    key: str
+    """The mirror's, name and key id as in a vkey."""
+    utc_us: int
+    """When the mirror signed, by its own clock."""
+    note: str
+    """The checkpoint with the signature, byte for byte (``tree.md``)."""
+
+
+class Volume(Entry, tag="volume"):
+    """What the spool lies on: the original carrier (R17). At every start, and where another one takes over."""
+
+    place: Literal["spool", "second"]
+    serial: str
+    """Serial number of card or disk; empty where the system does not tell."""
+    model: str
+    file_system: str
+    """Kind, for instance ``xfs``."""
+    file_system_id: str
+    """UUID."""
+    size_bytes: int
+
+
 class DeviceCarry(Entry, tag="device.carry"):
     """The device's state, repeated where a journal file begins, so that a start reads the newest file only."""
 
@@ -192,6 +364,28 @@ class DeviceCarry(Entry, tag="device.carry"):
     clock_utc_us: int
     clock_source: Literal["gnss", "ntp", "rtc", "none"]
     clock_error_us: int
+
+
+class OwedCarry(Entry, tag="owed.carry"):
+    """The reasons that are owed, repeated where a journal file begins (see ``device.carry``)."""
+
+    owed: list[Owed]
+
+
+class AlarmsCarry(Entry, tag="alarms.carry"):
+    """The alarms that stand, repeated where a journal file begins (see ``device.carry``)."""
+
+    next_alarm: int
+    """Number of the next alarm."""
+    alarms: list[OpenAlarm]
+    unresumed: list[Owed]
+    """Interruptions after which recovery ended the session, and of which no alarm tells yet."""
+
+
+class DeadlineCarry(Entry, tag="deadline.carry"):
+    """The terms that run, repeated where a journal file begins (see ``device.carry``)."""
+
+    terms: list[Term]
 
 
 # --- a session's stream ------------------------------------------------------------------------------
@@ -307,8 +501,10 @@ class ImpairmentBegin(Entry, tag="impairment.begin"):
     """Recorded on, but not as it should be."""
 
     impairment: int
-    kind: Literal["storage.slow"]
+    kind: ImpairmentKind
     since_us: int
+    text: str
+    """What was measured, in words."""
 
 
 class ImpairmentEnd(Entry, tag="impairment.end"):
@@ -316,7 +512,127 @@ class ImpairmentEnd(Entry, tag="impairment.end"):
 
     impairment: int
     until_us: int
-    worst_ms: int
+    worst: int
+    """By kind: the longest flush, ms (storage.slow); the least variance (picture.covered), mean (dark), difference in
+    hundredths (frozen), sharpness (blurred), level in 1/100 dB (sound.silent); the most clipped samples of a block
+    (sound.clipping). 0 where the session ended before it did."""
+
+
+class ExplanationAsked(Entry, tag="explanation.asked"):
+    """The device asked for the reason of an interruption of this session (R19b)."""
+
+    interruption: int
+    request: int
+    """How often it was asked for since the recorder's start, from 1."""
+    why: Literal["resumed", "again", "start", "stop", "officer"]
+    how: Literal["sound", "lamp"]
+    words: str
+    """What was said; empty where only the lamp asked."""
+    prompt_sha256: str
+    """Of the WAV file that was played; empty where none was."""
+
+
+class Explanation(Entry, tag="explanation"):
+    """The reason of an interruption of this session; each has at most one (invariant 5, R19b)."""
+
+    interruption: int
+    how: Literal["spoken", "written"]
+    """``written`` only where the microphone is what failed."""
+    officer: str
+    """Certificate number of who carries the device."""
+    spoken: Spoken | UnsetType = UNSET
+    private: Private | UnsetType = UNSET
+    """The written reason."""
+
+
+class ExplanationAddendum(Entry, tag="explanation.addendum"):
+    """More to a reason that was given; nothing is replaced."""
+
+    interruption: int
+    how: Literal["spoken", "written"]
+    officer: str
+    spoken: Spoken | UnsetType = UNSET
+    private: Private | UnsetType = UNSET
+
+
+class Alarm(Entry, tag="alarm"):
+    """Recording cannot go on as it must: the unit head is to know at once (R19c). An interruption has at most one.
+
+    Open until ``alarm.acknowledged``; its ``statement`` is owed until there is one. What is said of an alarm of an
+    earlier generation, which ``alarms.carry`` repeats, stands in the device's stream.
+    """
+
+    alarm: int
+    """Number on this device, from 0: a signed acknowledgement names nothing else."""
+    kind: AlarmKind
+    interruption: int
+    cause: Cause
+    track: Literal["video", "sound", "position", "all"]
+    since_boot: int
+    since_us: int
+    """The last good moment before the interruption."""
+    officer: str
+    """Certificate number of who carries the device."""
+    text: str
+    """What is lost, in words."""
+    private: Private | UnsetType = UNSET
+    """Where the device is, as far as it knows."""
+
+
+class AlarmTold(Entry, tag="alarm.told"):
+    """The officer was told to report to the unit head now (R19c)."""
+
+    alarm: int
+    request: int
+    """How often since the recorder's start, from 1."""
+    how: Literal["sound", "lamp"]
+    words: str
+    """What was said; empty where only the lamp told."""
+    prompt_sha256: str
+    """Of the WAV file that was played; empty where none was."""
+
+
+class AlarmReported(Entry, tag="alarm.reported"):
+    """The officer has reported to the unit head (R19c); more than one report may be made."""
+
+    alarm: int
+    how: Literal["phone", "radio", "person", "other"]
+    """``person``: face to face."""
+    at_us: int
+    """CLOCK_BOOTTIME at which the officer said so, microseconds."""
+    private: Private | UnsetType = UNSET
+    """To whom, and what was said."""
+
+
+class AlarmAcknowledged(Entry, kw_only=True, tag="alarm.acknowledged"):
+    """Somebody has taken note of an alarm, by name (R19c).
+
+    In the device's stream where no such alarm stands here.
+    """
+
+    alarm: int
+    by: str = "note"
+    """Certificate number of who said so at the device; ``note``: a signed command did."""
+    number: int = -1
+    """Of the command; greater than any before it by the same key. -1 where there was none."""
+    key: str = ""
+    """The commander's, name and key id as in a vkey; empty where there was no command."""
+    private: Private
+    """The name; of a command the signed note (``receipt.md``)."""
+
+
+class Statement(Entry, tag="statement"):
+    """The written statement on what an alarm tells of (音像记录中断情况说明), finished by a person (R19c).
+
+    Each alarm has at most one.
+    """
+
+    alarm: int
+    language: Literal["zh", "en"]
+    officer: str
+    """Certificate number of who carries the device."""
+    private: Private
+    """The whole text."""
 
 
 class Mark(Entry, tag="mark"):
@@ -344,6 +660,101 @@ class Annotate(Entry, tag="annotate"):
     private: Private | UnsetType = UNSET
 
 
+class Receipt(Entry, tag="receipt"):
+    """A store has a segment's file (R21a). In the device's stream where the segment is of an earlier generation."""
+
+    segment: int
+    key: str
+    """The store's, name and key id as in a vkey."""
+    note: str
+    """The signed note, byte for byte (``receipt.md``): origin, file, size, hash, when, whether it was opened."""
+
+
+class Hold(Entry, tag="hold"):
+    """A session is held as evidence, or no longer: without a waiver nothing of it is deleted (R17).
+
+    In the device's stream where the session is of an earlier generation.
+    """
+
+    session: str
+    held: YesNo
+    number: int
+    """Of the command; greater than any before it by the same key."""
+    key: str
+    """The commander's, name and key id as in a vkey."""
+    private: Private
+    """The signed note (``receipt.md``): by whom, and why."""
+
+
+class CarrierWaiver(Entry, tag="carrier_waiver"):
+    """The original carrier of a held session need not be kept: that is truly difficult (R17).
+
+    It counts for the holds before it. In the device's stream where the session is of an earlier generation.
+    """
+
+    session: str
+    number: int
+    """Of the command; greater than any before it by the same key."""
+    key: str
+    """The commander's, name and key id as in a vkey."""
+    instead: Literal["disc", "decision"]
+    """A disc in the case file, or the bureau's standing decision."""
+    copies: int
+    """Of the disc."""
+    private: Private
+    """The signed note (``receipt.md``): by whom, why, the disc's or the decision's number."""
+
+
+class Deletion(Entry, tag="deletion"):
+    """A segment's file is removed, next to this entry becoming durable (invariant 2).
+
+    In the device's stream where the segment is of an earlier generation.
+    """
+
+    origin: str
+    """The log in which the segment stands."""
+    segment: int
+    file: str
+    """Path below ``segments/``."""
+    length: int
+    sha256: str
+    """Of the whole sealed file, as its ``segment.close`` says."""
+    receipt: str
+    """Leaf hash of the ``receipt`` entry that allows it."""
+    cosignature: str
+    """Leaf hash of the ``cosignature`` entry that covers the ``segment.close``."""
+    waiver: str
+    """Leaf hash of the ``carrier_waiver`` entry; empty where the session is not held."""
+    free_bytes: int
+    """What was free then: less than is wanted."""
+    wanted_bytes: int
+
+
+class Deadline(Entry, tag="deadline"):
+    """The term of 24 hours in which a session must be in the store has come to another state (R21a).
+
+    In the device's stream where the session is of an earlier generation. Before the first one it is on time.
+    """
+
+    session: str
+    state: DeadlineState
+    """``at_risk``: by the forecast, or because it cannot be told how much time has passed. ``delivered``: the store
+    has acknowledged every segment."""
+    until_boot: int
+    """The session's end, as its ``session.close`` has it: a clock that steps does not move it. -1: not known here."""
+    until_us: int
+    term_min: int
+    """Length of the term, minutes."""
+    elapsed_least_us: int
+    """Time since the session's end, at least."""
+    elapsed_most_us: int
+    """At most; -1 where unknown (another boot and no clock source)."""
+    bytes_left: int
+    """Of the session's files that have no receipt."""
+    bytes_per_s: int
+    """Measured rate of the upload; -1 where no network is known."""
+
+
 class SessionCarry(Entry, tag="session.carry"):
     """An open session's state, repeated where a journal file begins (see ``device.carry``)."""
 
@@ -367,8 +778,7 @@ class SessionCarry(Entry, tag="session.carry"):
     ends: list[TrackSpan]
     """Each track's last span."""
     open_interruptions: list[InterruptionBegin]
-    open_impairment: int
-    """Number of the open impairment; -1 where none is open."""
+    open_impairments: list[ImpairmentBegin]
 
 
 class SessionClose(Entry, tag="session.close"):
@@ -388,13 +798,19 @@ AnyEntry = (
     | Start
     | Clock
     | Fault
+    | Check
     | Assign
     | Handover
     | Return
     | SessionBegin
     | SessionHead
     | Aside
+    | Cosignature
+    | Volume
     | DeviceCarry
+    | OwedCarry
+    | DeadlineCarry
+    | AlarmsCarry
     | SessionOpen
     | PrerecordWritten
     | SegmentOpen
@@ -404,9 +820,22 @@ AnyEntry = (
     | InterruptionEnd
     | ImpairmentBegin
     | ImpairmentEnd
+    | ExplanationAsked
+    | Explanation
+    | ExplanationAddendum
+    | Alarm
+    | AlarmTold
+    | AlarmReported
+    | AlarmAcknowledged
+    | Statement
     | Mark
     | Importance
     | Annotate
+    | Receipt
+    | Hold
+    | CarrierWaiver
+    | Deletion
+    | Deadline
     | SessionCarry
     | SessionClose
 )

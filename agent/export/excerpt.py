@@ -2,7 +2,8 @@
 
 An excerpt runs from whatever was open at its start (the segment, an interruption) to the close of what is open at its
 end, so that each of its files is attested as a whole. Its first line is ``session.open``, which the device's stream
-ties; what lies between is left out.
+ties; what lies between is left out. The reason of an interruption may be given long after it, in entries behind that
+end: these are not taken along, since everything up to them would have to be; the README says so.
 """
 
 from dataclasses import dataclass

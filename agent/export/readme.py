@@ -1,13 +1,16 @@
 """The README of an export: what is in it and how to check it without us, in Chinese and English.
 
 It names stock tools only (sha256sum, age, truncate, ffprobe, any C2SP tlog tool) and gives the numbers that they
-need: each file's attested length and the length of its init segment.
+need: each file's attested length and the length of its init segment. Of each interruption it says where its reason
+is: here, in another session, after an excerpt's end, or nowhere yet.
 """
 
-from agent.evidence.entries import SessionOpen
+from agent.evidence.entries import SessionOpen, Spoken
 from agent.export.excerpt import Part
 from agent.verify import facts
 from agent.verify.facts import Log
+from agent.verify.reasons import shown
+from agent.verify.session import Interruption
 
 _CHINESE = """# 执法记录 {session} 导出件
 
@@ -24,7 +27,7 @@ _CHINESE = """# 执法记录 {session} 导出件
 
 经签名证明的只有日志条目和媒体；本说明与 `SHA256SUMS` 未经签名，仅供参考，不能作为依据。
 
-## 用我们的程序核验
+{reasons}## 用我们的程序核验
     liuhen verify . --key 登记的公钥 --identity identity.txt
 
 ## 不用我们的程序核验
@@ -54,7 +57,7 @@ Device {origin}; checkpoint of size {size}; {scope}
 
 Only the entries and the media are attested. Nobody signed this page and `SHA256SUMS`: they help, they prove nothing.
 
-## Checking it with our program
+{reasons}## Checking it with our program
     liuhen verify . --key VKEY-AS-ENROLLED --identity identity.txt
 
 ## Checking it without us
@@ -86,4 +89,52 @@ def text(session: str, log: Log, part: Part) -> str:
         english = f"officer {officer}; an excerpt, {span} from its start, as `{facts.EXCERPT}` says."
     else:
         chinese, english = f"证件号 {officer}；完整记录。", f"officer {officer}; the whole session."
-    return _CHINESE.format(**values, scope=chinese) + "\n" + _ENGLISH.format(**values, scope=english)
+    reasons = [_reason(known, part) for known in part.account.interruptions]
+    chinese_reasons = _section("中断的原因", [chinese for chinese, _ in reasons])
+    english_reasons = _section("Reasons of interruptions", [english for _, english in reasons])
+    return (
+        _CHINESE.format(**values, scope=chinese, reasons=chinese_reasons)
+        + "\n"
+        + _ENGLISH.format(**values, scope=english, reasons=english_reasons)
+    )
+
+
+def _section(title: str, rows: list[str]) -> str:
+    return f"## {title}\n" + "".join(f"- {row}\n" for row in rows) + "\n" if rows else ""
+
+
+def _reason(known: Interruption, part: Part) -> tuple[str, str]:
+    """Where the reason of one interruption is, in Chinese and English."""
+    number, entry = known.begin.interruption, known.explanation
+    if entry is None or known.explained is None:
+        return f"中断 {number}：导出时尚未说明。", f"Interruption {number}: no reason had been given by then."
+    if not known.holds:
+        return (
+            f"中断 {number}：所作说明不成立，见 `liuhen verify`。",
+            f"Interruption {number}: the reason does not hold; `liuhen verify` of the spool says why.",
+        )
+    if known.explained.entry.n > part.lines[-1].entry.n:
+        return (
+            f"中断 {number}：原因在本节选结束之后说明，节选无法显示，请导出完整记录。",
+            f"Interruption {number}: its reason was given after this excerpt's end, so the excerpt cannot show it; "
+            "export the whole session.",
+        )
+    if not isinstance(entry.spoken, Spoken):
+        return f"中断 {number}：书面说明。", f"Interruption {number}: explained in writing."
+    return _spoken(number, entry.spoken, part)
+
+
+def _spoken(number: int, spoken: Spoken, part: Part) -> tuple[str, str]:
+    """Whether its sound is among the media of this folder."""
+    if spoken.session != part.account.session.id:
+        name = shown(spoken.session)
+        return (
+            f"中断 {number}：口述，录音在执法记录 {name} 中，不在此处，请导出该记录。",
+            f"Interruption {number}: spoken in session {name}, not in this one; export it to hear it.",
+        )
+    if {ref.segment for ref in spoken.fragments} - {segment.open.segment for segment in part.segments}:
+        return (
+            f"中断 {number}：口述，录音不在本节选的媒体之内，请导出完整记录。",
+            f"Interruption {number}: spoken in media that this excerpt does not hold; export the whole session.",
+        )
+    return f"中断 {number}：口述，录音在此处。", f"Interruption {number}: spoken, its sound is here."

@@ -94,6 +94,37 @@ class AnnotateBody(Body):
     important: Literal["", "yes", "no"] = ""
 
 
+class ExplainBody(Body):
+    """Nothing said: the press that begins or ends a spoken reason."""
+
+    session: SessionName = ""
+    interruption: Annotated[int, Meta(ge=0, le=MAX_INT)] = 0
+    text: PrivateText = ""
+    addendum: bool = False
+
+
+class ReportBody(Body):
+    """``alarm`` left out: all that wait for it."""
+
+    how: Literal["phone", "radio", "person", "other"] = "phone"
+    private: PrivateText = ""
+    alarm: Annotated[int, Meta(ge=0, le=MAX_INT)] | UnsetType = UNSET
+
+
+class AcknowledgeBody(Body):
+    alarm: Annotated[int, Meta(ge=0, le=MAX_INT)]
+    by: Word
+    private: PrivateText
+    """The name."""
+
+
+class StatementBody(Body):
+    session: SessionName
+    alarm: Annotated[int, Meta(ge=0, le=MAX_INT)]
+    text: PrivateText
+    language: Literal["zh", "en"] = "zh"
+
+
 class AssignBody(Body):
     how: Literal["assign", "handover", "return"] = "assign"
     officer: Word = ""
@@ -162,11 +193,17 @@ class Api:
             routes=[
                 Route("/status", self.status),
                 Route("/events", self.events),
+                Route("/check", self.check),
+                Route("/check", self._command(Body, lambda _: m.CheckNow()), methods=["POST"]),
                 Route("/start", self._command(StartBody, self._start), methods=["POST"]),
                 Route("/stop", self._command(Body, lambda _: m.Stop(boottime_ns())), methods=["POST"]),
                 Route("/mark", self._command(MarkBody, self._mark), methods=["POST"]),
                 Route("/important", self._command(ImportantBody, lambda b: m.Important(b.important)), methods=["POST"]),
                 Route("/annotate", self._command(AnnotateBody, self._annotate), methods=["POST"]),
+                Route("/explain", self._command(ExplainBody, self._explain), methods=["POST"]),
+                Route("/report", self._command(ReportBody, self._report), methods=["POST"]),
+                Route("/acknowledge", self._command(AcknowledgeBody, self._acknowledge), methods=["POST"]),
+                Route("/statement", self._command(StatementBody, self._statement), methods=["POST"]),
                 Route("/assign", self._command(AssignBody, self._assign), methods=["POST"]),
             ],
             exception_handlers={RecorderSilent: _silent},
@@ -177,6 +214,15 @@ class Api:
         status: dict[str, object] = await asyncio.to_thread(self._service.ask, lambda recorder: recorder.status())
         pids = {reader.kind: reader.pid for reader in self._service.readers if reader.pid is not None}
         return JSONResponse({**status, "pids": {"recorder": os.getpid(), **pids}})
+
+    async def check(self, _: Request) -> Response:
+        """How the last check of the device went, and whether one is under way; POST asks for one (R19a)."""
+        report: dict[str, object] | None = await asyncio.to_thread(
+            self._service.ask, lambda recorder: getattr(recorder, "check_report", lambda: None)()
+        )
+        if report is None:
+            return JSONResponse({"error": "this recorder does not check the device"}, status_code=404)
+        return JSONResponse(report)
 
     async def events(self, _: Request) -> Response:
         """A stream of JSON lines."""
@@ -224,6 +270,25 @@ class Api:
         if not (body.power or ranges or officers or body.important or private):
             raise ValueError("nothing is said: give power, ranges, officers, important or private")
         return m.AnnotateSession(body.session, body.power, ranges, officers, private, body.important)
+
+    def _explain(self, body: ExplainBody) -> m.Message:
+        if not body.text and not body.session:
+            return m.Explain(boottime_ns())
+        if not (body.text and body.session):
+            raise ValueError("a written reason needs session, interruption and text; a spoken one nothing at all")
+        return m.ExplainInWriting(body.session, body.interruption, _private(body.text), body.addendum)
+
+    def _report(self, body: ReportBody) -> m.Message:
+        alarm = body.alarm if isinstance(body.alarm, int) else -1
+        return m.AlarmReported(boottime_ns(), body.how, _private(body.private), alarm)
+
+    def _acknowledge(self, body: AcknowledgeBody) -> m.Message:
+        if not body.private.strip():
+            raise ValueError("an alarm is acknowledged by name: give it in private")
+        return m.AlarmAcknowledged(body.alarm, _officers([body.by])[0], _private(body.private))
+
+    def _statement(self, body: StatementBody) -> m.Message:
+        return m.StatementGiven(body.session, body.alarm, _private(body.text), body.language)
 
     def _assign(self, body: AssignBody) -> m.Message:
         private = _private(body.private)

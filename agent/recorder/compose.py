@@ -16,19 +16,27 @@ from agent.evidence import age
 from agent.evidence import entries as e
 from agent.keys import load_signer
 from agent.recorder import clock, spool_lock
+from agent.recorder.alarms import AlarmSettings
+from agent.recorder.asking import AskSettings
+from agent.recorder.care import CareSettings
+from agent.recorder.checkup import CheckSettings, Keys
+from agent.recorder.deadline import DeadlineSettings
 from agent.recorder.disk import FolderDisk
-from agent.recorder.messages import Draft, Sensor
+from agent.recorder.index import NAME
+from agent.recorder.keeping import keep_settings, load_of
+from agent.recorder.messages import Child, Draft
 from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovered, Recovery
 from agent.recorder.sensors import SensorReader
 from agent.recorder.service import Service, WatchedDisk, as_disk
 from agent.recorder.settings import Settings
+from agent.recorder.watch import WatchSettings
 from agent.recorder.writer import Identity, Writer
 from config.items import items_sha256
 from config.models import Config
 
 VERSION = "0.1.0"
-SENSORS: tuple[Sensor, ...] = ("camera", "microphone", "position")
+CHILDREN: tuple[Child, ...] = ("camera", "microphone", "position", "signals", "power", "storage")
 MIN_RESERVED_BYTES = 1 << 20
 
 
@@ -40,7 +48,7 @@ def record(config: Config) -> int:
     spool_lock.refuse_unsafe(spool)
     posts: list[SensorReader] = []
     service: Service | None = None
-    for kind, options in sensors_of(config).items():
+    for kind, options in children_of(config).items():
         posts.append(SensorReader(kind, options, lambda message: service.post(message) if service else None))
     disk = WatchedDisk(FolderDisk(spool))
     recovered = recover(config, disk)
@@ -54,13 +62,13 @@ def record(config: Config) -> int:
     return status
 
 
-def sensors_of(config: Config) -> Mapping[Sensor, Mapping[str, object]]:
-    """Each configured sensor's options for its process."""
-    options: dict[Sensor, Mapping[str, object]] = {}
-    for kind in SENSORS:
+def children_of(config: Config) -> Mapping[Child, Mapping[str, object]]:
+    """The options of each configured sensor, and of the speaker, for its process."""
+    options: dict[Child, Mapping[str, object]] = {}
+    for kind in CHILDREN:
         section = getattr(config, kind)
         if section is not None:
-            own = {"device": config.device.id} if kind == "camera" else {}
+            own = {"camera": {"device": config.device.id}, "storage": {"spool": config.device.spool}}.get(kind, {})
             options[kind] = {**msgspec.to_builtins(section), **own}
     return options
 
@@ -82,7 +90,8 @@ def build(config: Config, disk: WatchedDisk, recovered: Recovered) -> Service:
     writer = Writer(as_disk(disk), recovered.ledger, identity, clock.boottime_ns, os.urandom, reserve)
     recorder = Recorder(settings_of(config), recovered.ledger.state, recovered.resume, clock.boottime_ns())
     recorder.note(Draft(start_entry(config, recovered)))
-    service = Service(recorder, writer, disk)
+    spool = Path(config.device.spool)
+    service = Service(recorder, writer, disk, index=recovered.ledger.index(spool / NAME, FolderDisk(spool)))
     for message in recovered.unasked(clock.boottime_ns()):
         service.post(message)
     return service
@@ -110,12 +119,51 @@ def settings_of(config: Config) -> Settings:
         flush_ms=record.flush_ms,
         queue_s=record.queue_s,
         required_tracks=record.required_tracks,
-        sensors=frozenset(sensors_of(config)),
+        sensors=frozenset(children_of(config)) - {"signals", "power", "storage"},
         items_sha256=items_sha256(),
         config_sha256=config.sha256,
         silent_ms=record.silent_ms,
         position_silent_ms=record.silent_ms + 3000 * (config.position.interval_s if config.position else 1),
+        watch=watch_of(config),
+        keep=keep_settings(config),
+        load=load_of(config, reserved_bytes(config)),
+        duties=True,
+        ask=ask_of(config),
+        alarm=alarm_of(config),
+        language=config.signals.language if config.signals else "zh",
+        utc_offset_min=config.ask.utc_offset_min,
+        care=care_of(config),
     )
+
+
+def care_of(config: Config) -> CareSettings:
+    """``[check]`` and ``[deadline]``, as the recorder takes them; the signing key was read before this is asked for."""
+    check, deadline = msgspec.to_builtins(config.check), msgspec.to_builtins(config.deadline)
+    return CareSettings(
+        parts=frozenset(children_of(config)),
+        position_required="position" in config.record.required_tracks,
+        check=CheckSettings(**{name: check[name] for name in CheckSettings.__dataclass_fields__}),
+        deadline=DeadlineSettings(**{name: deadline[name] for name in DeadlineSettings.__dataclass_fields__}),
+        keys=Keys("", len(config.trust.receipt_keys)),
+    )
+
+
+def watch_of(config: Config) -> WatchSettings:
+    """``[watch]``, as the recorder takes it."""
+    watch = msgspec.to_builtins(config.watch)
+    return WatchSettings(**{name: watch[name] for name in WatchSettings.__dataclass_fields__})
+
+
+def ask_of(config: Config) -> AskSettings:
+    """``[ask]``, as the recorder takes it."""
+    ask = msgspec.to_builtins(config.ask)
+    return AskSettings(**{name: ask[name] for name in AskSettings.__dataclass_fields__})
+
+
+def alarm_of(config: Config) -> AlarmSettings:
+    """``[alarm]``, as the recorder takes it; how long saying a sentence may take stands in ``[ask]``."""
+    alarm = {**msgspec.to_builtins(config.alarm), "prompt_s": config.ask.prompt_s}
+    return AlarmSettings(**{name: alarm[name] for name in AlarmSettings.__dataclass_fields__})
 
 
 def reserved_bytes(config: Config) -> int:

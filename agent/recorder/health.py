@@ -20,6 +20,8 @@ class Health:
         """Late frames in all."""
         self.unusable: set[Sensor] = set()
         """Sensors whose last packet could not be used, which was told."""
+        self._faults: dict[str, str] = {}
+        """What was told of a sensor that does not work."""
         self._silent_ns = dict.fromkeys(ALL, silent_ms * NS_PER_MS)
         self._silent_ns["position"] = position_silent_ms * NS_PER_MS
         self._heard_ns: dict[str, int] = dict.fromkeys(sensors, now_ns)
@@ -29,6 +31,7 @@ class Health:
     def heard(self, sensor: Sensor, now_ns: int) -> None:
         """It sent something: it is there."""
         self.down[sensor], self._heard_ns[sensor] = False, now_ns
+        self._faults.pop(sensor, None)
 
     def ended(self, sensor: Sensor) -> None:
         """Its process ended; the next one counts from zero."""
@@ -50,6 +53,11 @@ class Health:
             return False
         self.unusable.add(sensor)
         return True
+
+    def first_fault(self, sensor: Sensor, kind: str) -> bool:
+        """It tells of a fault: whether that is news, or what each try to open it says again."""
+        told, self._faults[sensor] = self._faults.get(sensor), kind
+        return told != kind
 
     def count_late(self, value: int) -> int:
         """The camera's count of late frames: how many are new."""

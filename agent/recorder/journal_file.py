@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agent.evidence.entries import Aside, Entry
 from agent.evidence.journal import Header, Log, StreamHead, header_lines
+from agent.evidence.tree import Frontier
 from agent.recorder import spool
 from agent.recorder.aside import AsideFolder
 from agent.recorder.disk import Disk
@@ -73,6 +74,16 @@ class JournalFile:
     def attested_size(self) -> int:
         """Entries that are durable."""
         return self._attested.size
+
+    @property
+    def attested(self) -> Frontier:
+        """The tree of the entries that are durable."""
+        return Frontier(self._attested.size, self._attested.hashes)
+
+    @property
+    def generation(self) -> int:
+        """Whose files are written."""
+        return self._generation
 
     def rotate(self) -> None:
         """What is written next begins a new file, at the last attested line."""

@@ -5,11 +5,16 @@ The one way in, for the writer and for recovery. Adds ``session.begin`` behind a
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from agent.evidence import entries as e
 from agent.evidence.canonical import b64
 from agent.evidence.errors import EvidenceError
+from agent.evidence.tree import Frontier
+from agent.recorder import deadline
+from agent.recorder.disk import Disk
+from agent.recorder.index_keeper import IndexKeeper
 from agent.recorder.journal_file import JournalFile
 from agent.recorder.state import DeviceState
 from agent.recorder.timeline import NS_PER_US
@@ -36,6 +41,8 @@ class Ledger:
         self._journal, self.state = journal, state
         state.known |= journal.log.streams.heads.keys() - {e.DEVICE_STREAM}
         self._now_ns, self._random = now_ns, random
+        self._of_terms: list[e.Entry] = []
+        """Entries that change a session's term, since ``take_terms``."""
 
     @property
     def pending(self) -> bool:
@@ -46,6 +53,15 @@ class Ledger:
     def attested_size(self) -> int:
         """Entries that are durable."""
         return self._journal.attested_size
+
+    @property
+    def attested(self) -> Frontier:
+        """The tree of the entries that are durable."""
+        return self._journal.attested
+
+    def index(self, path: Path, disk: Disk) -> IndexKeeper:
+        """What keeps an index over this journal; ``disk`` holds it."""
+        return IndexKeeper(path, disk, self._journal.generation, self._journal.log.origin)
 
     def append(self, entries: Sequence[e.AnyEntry | e.Entry]) -> int:
         """Place, sign and write entries; bytes written. On OSError they are signed, and wait for ``retry``."""
@@ -65,6 +81,11 @@ class Ledger:
         """Write what a failed ``append`` left; bytes written."""
         return self._journal.retry()
 
+    def take_terms(self) -> list[e.Entry]:
+        """Entries of ``deadline.KINDS`` that were added since the last call."""
+        taken, self._of_terms = self._of_terms, []
+        return taken
+
     def close(self) -> None:
         """Let go of the journal's file."""
         self._journal.close()
@@ -83,6 +104,8 @@ class Ledger:
                 self._add([self.made_now(refused(entry, error))])
                 continue
             self.state.apply(entry)
+            if isinstance(entry, deadline.KINDS):
+                self._of_terms.append(entry)
             if entry.stream != e.DEVICE_STREAM:
                 self.state.known.add(entry.stream)
             if isinstance(entry, e.SessionOpen):

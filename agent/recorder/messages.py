@@ -13,8 +13,13 @@ from agent.evidence.entries import Accuracy, Entry, StageRange, TrackFormat, Tra
 from drivers.camera import CameraMessage
 from drivers.microphone import MicrophoneMessage
 from drivers.position import PositionMessage
+from drivers.power import PowerMessage
+from drivers.signals import Pattern, SignalsMessage
+from drivers.storage import StorageMessage
 
 Sensor = Literal["camera", "microphone", "position"]
+Child = Literal["camera", "microphone", "position", "signals", "power", "storage"]
+"""What runs in a process of its own."""
 SensorMessage = CameraMessage | MicrophoneMessage | PositionMessage
 
 # --- items for the writer, in order --------------------------------------------------------------------
@@ -73,6 +78,14 @@ class Written(Struct):
     size: int
     """Entries in the journal."""
     lag_ms: int
+    bytes: int = 0
+    """That this flush wrote, media and journal."""
+    media_us: int = 0
+    """How much recording it attested."""
+    unbound: list[tuple[str, int]] = []
+    """Sessions and numbers of interruptions whose spoken reason could not be bound: its sound is not all attested."""
+    terms: list[Entry] = []
+    """Entries that change a session's term (``deadline.KINDS``) and are in the journal now."""
 
 
 class WriteFailed(Struct):
@@ -110,10 +123,28 @@ class Heard(Struct):
     message: SensorMessage
 
 
+class SignalsHeard(Struct):
+    """The speaker's child said something."""
+
+    message: SignalsMessage
+
+
+class StorageHeard(Struct):
+    """The probe of the spool's volume said something."""
+
+    message: StorageMessage
+
+
+class PowerHeard(Struct):
+    """What measures power and heat said something."""
+
+    message: PowerMessage
+
+
 class SensorDown(Struct):
     """A sensor's child ended or was ended; another will be started."""
 
-    sensor: Sensor
+    sensor: Child
     text: str
 
 
@@ -155,6 +186,50 @@ class AnnotateSession(Struct):
     """Marked as important, or no longer; empty: nothing is said of it."""
 
 
+class Explain(Struct):
+    """The officer's press: the spoken reason begins, or ends (R19b)."""
+
+    pressed_ns: int
+
+
+class ExplainInWriting(Struct):
+    """A written reason, where the microphone is what failed; or more to one that was given (``addendum``)."""
+
+    session: str
+    interruption: int
+    text: str
+    addendum: bool = False
+
+
+class AlarmReported(Struct):
+    """The officer has reported to the unit head (R19c): of one alarm, or (-1) of all that wait for it."""
+
+    at_ns: int
+    how: Literal["phone", "radio", "person", "other"]
+    private: str = ""
+    """To whom, and what was said."""
+    alarm: int = -1
+
+
+class AlarmAcknowledged(Struct):
+    """Somebody at the device has taken note of an alarm, by name."""
+
+    alarm: int
+    by: str
+    """Certificate number."""
+    private: str
+    """The name."""
+
+
+class StatementGiven(Struct):
+    """The written statement on what an alarm tells of, finished by a person."""
+
+    session: str
+    alarm: int
+    text: str
+    language: Literal["zh", "en"] = "zh"
+
+
 class Issue(Struct):
     """The device is assigned, handed over or returned (R20a)."""
 
@@ -172,6 +247,10 @@ class ClockReading(Struct):
     error_us: int
 
 
+class CheckNow(Struct):
+    """Check the device before use (R19a); how it went is a ``check`` entry and an event."""
+
+
 class Shutdown(Struct):
     """SIGTERM: flush, close the segment, leave the session interrupted (invariant 4)."""
 
@@ -183,14 +262,23 @@ Message = (
     | Suspended
     | Trouble
     | Heard
+    | SignalsHeard
+    | StorageHeard
+    | PowerHeard
     | SensorDown
     | Start
     | Stop
     | MarkNow
     | Important
     | AnnotateSession
+    | Explain
+    | ExplainInWriting
+    | AlarmReported
+    | AlarmAcknowledged
+    | StatementGiven
     | Issue
     | ClockReading
+    | CheckNow
     | Shutdown
 )
 
@@ -219,8 +307,30 @@ class Event(Struct):
     value: int = 0
 
 
+class Say(Struct):
+    """Words for the officer; ``Said`` or ``NotSaid`` with the same number follows."""
+
+    number: int
+    text: str
+    language: Literal["zh", "en"]
+    pattern: Pattern = "ask"
+    """Shown by lamp and vibration where the words cannot be said."""
+    until_ns: int = 0
+    """CLOCK_BOOTTIME by which it must have been said, or not at all; 0: whenever."""
+
+
+class Detect(Struct):
+    """The microphone's process shall look for speech, or need not."""
+
+    on: bool
+
+
+class Trial(Struct):
+    """The volume's probe shall make a trial write."""
+
+
 class Finished(Struct):
     """After ``Shutdown``: everything is handed over and acknowledged."""
 
 
-Effect = Handover | Event | Finished
+Effect = Handover | Event | Say | Detect | Trial | Finished

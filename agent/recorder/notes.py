@@ -43,6 +43,10 @@ class Notes:
             return [], Event("refused", f"no session {target} in this journal (one from before damage takes no notes)")
         return drafts_of(note, target), Event("accepted", "", target)
 
+    def knows(self, session: str) -> bool:
+        """Whether the session is in this journal, and so may be added to."""
+        return session in self._known
+
     def issue(self, said: Issue) -> Draft:
         """The readable part says that a change took place; the person stands in ``private`` only."""
         self.assigned = said.how != "return"

@@ -74,16 +74,24 @@ class Outbox:
             session = fragment.session
         return session
 
+    def newest(self) -> MediaFragment | None:
+        """The last fragment that is not attested."""
+        waiting = [item for item in self._items if isinstance(item, MediaFragment)]
+        return waiting[-1] if waiting else (self._in_flight[-1] if self._in_flight else None)
+
+    def holds(self, fragment: MediaFragment) -> bool:
+        """Whether it is still to be attested: it, and so all before it, neither durable nor given up."""
+        return any(one is fragment for one in (*self._in_flight, *self._items))
+
     def over_budget(self, waiting_us: int = 0) -> bool:
         """True when media beyond the budget waits; ``waiting_us`` of it elsewhere."""
         return self._media_us + waiting_us > self._budget_us
 
-    def give_up_oldest(self) -> bool:
-        """Give up GOPs until the budget holds; False where there is no whole GOP to give up."""
-        gave = False
+    def give_up_oldest(self) -> list[Hole]:
+        """Give up GOPs until the budget holds, as far as there are whole ones; what was given up."""
+        gave: list[Hole] = []
         while self.over_budget() and (gop := self._oldest_gop()) is not None:
-            self._cut(*gop)
-            gave = True
+            gave.append(self._cut(*gop))
         return gave
 
     # --- handing over ---------------------------------------------------------------------------------------
@@ -128,7 +136,7 @@ class Outbox:
                 first = i
         return None
 
-    def _cut(self, first: int, end: int) -> None:
+    def _cut(self, first: int, end: int) -> Hole:
         dropped = [item for item in self._items[first:end] if isinstance(item, MediaFragment)]
         spans = [span for one in dropped for span in one.spans]
         session, last_us = dropped[0].session, min(span.first_us for span in spans)
@@ -141,6 +149,7 @@ class Outbox:
             hole.last_us, hole.first_us = min(hole.last_us, last_us), max(hole.first_us, until_us)
         self._items[first:end] = kept
         self._media_us -= sum(length_us(item) for item in dropped)
+        return Hole(session, last_us, until_us)
 
     def _adjoining(self, session: str, first: int) -> Hole | None:
         """The hole before an item, with no media between."""

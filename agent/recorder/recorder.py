@@ -9,30 +9,39 @@ Leaves to others: one session's accounting (``session``), sealing and disk (``wr
 (``service``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agent.evidence import entries as e
 from agent.evidence.errors import EvidenceError
+from agent.recorder import checkup
 from agent.recorder import messages as m
+from agent.recorder.alarms import where_of
 from agent.recorder.beginning import first_good, from_first_picture, late_by, presentation_zero, without_skew
+from agent.recorder.care import Care, Known
 from agent.recorder.diskwatch import DiskWatch
+from agent.recorder.duties import Command, Duties
 from agent.recorder.health import Health
 from agent.recorder.intake import Intake
 from agent.recorder.notes import Notes
 from agent.recorder.outbox import Hole, Outbox
 from agent.recorder.prerecord import Prerecord
+from agent.recorder.reasons import Out
 from agent.recorder.ring import Packet, Ring
+from agent.recorder.room import Room
 from agent.recorder.session import SLEEPS, Moment, Session
 from agent.recorder.settings import Settings
 from agent.recorder.spool import session_id
 from agent.recorder.state import DeviceState, Resume, SessionState, gap_us
 from agent.recorder.timeline import NS_PER_MS, NS_PER_S, NS_PER_US
 from agent.recorder.utc import Utc
+from agent.recorder.watch import Begun, Ended, Watch
 from drivers import Counter, Fault, Log
-from drivers.camera import CameraParameters, VideoPacket
-from drivers.microphone import SoundPacket, SoundParameters
+from drivers.camera import CameraParameters, PictureFigures, VideoPacket
+from drivers.microphone import SoundFigures, SoundPacket, SoundParameters
 from drivers.position import Fix, NoFix
+from drivers.signals import NotSaid, Said, SignalsMessage
 
 SETTLE_NS = 1_000_000_000
 """How long a session's begin waits for a second track once the first is there."""
@@ -81,6 +90,10 @@ class Recorder:
         self._intake = Intake()
         self._utc = Utc(state.boot)
         self._disk = DiskWatch()
+        self._room = Room(settings.keep, settings.load) if settings.keep and settings.load else None
+        self._no_room = False
+        """Recording stands still for want of room."""
+        self._watch = Watch(settings.watch)
         self._outbox = Outbox(settings.queue_s)
         self._session: Session | None = None
         self._resume = resume
@@ -111,11 +124,31 @@ class Recorder:
         self._size = 0
         self._failing = ""
         self._fix_ns = now_ns - settings.position_silent_ms * NS_PER_MS
+        self._where = ""
+        """The last position, in words; private."""
+        self._clocks = dict(state.clocks)
+        """Of the boots before this one."""
+        self._duties = self._made_duties(state, now_ns)
+        self._care = self._made_care(state, now_ns)
+        self._stop_held = False
+        """The officer has stopped, and is asked for the reasons that are owed first."""
         self._slept: list[m.Suspended] = []
         """The last times that the machine slept: a session's pre-record may hold one."""
         self._now_ns = now_ns
         if resume is not None:
             self._session = Session(replace(resume.session), self._boot, settings.segment_s)
+
+    def _made_duties(self, state: DeviceState, now_ns: int) -> Duties | None:
+        if not self._settings.duties:
+            return None
+        officer = lambda: self._notes.officer  # noqa: E731
+        return Duties(self._settings, state, officer, lambda: self._where, self._utc_at, now_ns)
+
+    def _made_care(self, state: DeviceState, now_ns: int) -> Care | None:
+        if self._settings.care is None:
+            return None
+        was = state.boot, state.terms, state.failing
+        return Care(self._settings.care, self._settings.language, *was, self._notes.knows, self._known, now_ns)
 
     # --- the step -------------------------------------------------------------------------------------------
 
@@ -140,6 +173,8 @@ class Recorder:
         self._untold.clear()
         effects += self._watch_sensors()
         effects += self._advance_start()
+        effects += self._look_at_duties()
+        effects += self._look_after_device()
         effects += self._advance_stop()
         effects += self._watch_disk()
         effects += self._flush()
@@ -160,7 +195,13 @@ class Recorder:
 
     def note(self, draft: m.Draft) -> None:
         """An entry that goes with the next flush."""
-        self._outbox.add([draft])
+        self._put([draft])
+
+    def _put(self, items: Sequence[m.Item]) -> None:
+        """On their way to the writer; interruptions among them owe a reason."""
+        self._outbox.add(items)
+        if self._duties is not None:
+            self._duties.note(items, self._now_ns)
 
     def _take_kept(self) -> None:
         """Put the packets that came in a quiet time into the session: each track at once, where nothing is to tell."""
@@ -170,6 +211,7 @@ class Recorder:
         for sensor, kept in self._kept.items():
             if kept.packets:
                 self._kept[sensor] = _Kept()
+                self._note_pictures(kept.packets)
                 if self._take_at_once(session, kept):
                     self._health.heard(sensor, kept.arrived_ns[-1])
                 else:
@@ -189,7 +231,7 @@ class Recorder:
             try:
                 packet = self._intake.packet(message, arrived_ns)
                 if packet is not None and (packet.track == "video" or packet.capture_ns >= self._sound_from_ns):
-                    self._outbox.add(session.add(packet, self._intake.formats))
+                    self._put(session.add(packet, self._intake.formats))
             except EvidenceError as error:
                 self._untold += self._unusable(sensor, str(error))
             else:
@@ -198,6 +240,13 @@ class Recorder:
 
     def _dispatch(self, message: m.Message) -> list[m.Effect]:
         match message:
+            case m.SignalsHeard():
+                return self._signals(message.message)
+            case m.StorageHeard():
+                self._note_care(message.message)
+                return self._storage(message)
+            case m.PowerHeard():
+                self._note_care(message.message)
             case m.Heard():
                 return self._heard(message)
             case m.Written():
@@ -214,8 +263,12 @@ class Recorder:
                 self._take_clock(message)
             case m.Issue():
                 return self._issue(message)
+            case m.Explain() | m.ExplainInWriting() | m.AlarmReported() | m.AlarmAcknowledged() | m.StatementGiven():
+                return self._duty(message)
             case m.MarkNow() | m.Important() | m.AnnotateSession():
                 return self._note(message)
+            case m.CheckNow():
+                return self._check_now()
             case m.Shutdown():
                 return self._shut_down()
             case m.Suspended():
@@ -232,12 +285,14 @@ class Recorder:
         message = heard.message
         try:
             if isinstance(message, PACKETS):
+                self._note_pictures((message,))
                 packet = self._intake.packet(message, self._now_ns)
                 if packet is not None:
                     self._packet(packet)
                 self._health.heard(heard.sensor, self._now_ns)
                 effects: list[m.Effect] = []
             else:
+                self._note_care(message)
                 effects = self._take_message(heard)
         except EvidenceError as error:  # a sensor gone mad costs its packets (the hole is told), not the recorder
             return self._unusable(heard.sensor, str(error))
@@ -259,6 +314,13 @@ class Recorder:
                 return self._no_fix(message)
             case Counter():
                 return self._count(message)
+            case SoundFigures():
+                told = self._watched(self._watch.sound(message, self._now_ns))
+                if self._duties is not None:
+                    told += self._carried(self._duties.heard(message, self._sounding(), self._now_ns))
+                return told
+            case PictureFigures():
+                return self._watched(self._watch.picture(message, self._now_ns))
             case Fault():
                 return self._fault(heard.sensor, message)
             case Log():
@@ -278,13 +340,15 @@ class Recorder:
         elif self._prerecord is not None:
             self._prerecord.add_live(packet, self._intake.formats)
         elif items := self._session.add(packet, self._intake.formats):
-            self._outbox.add(items)
+            self._put(items)
 
     def _suspended(self, slept: m.Suspended) -> list[m.Effect]:
         """The machine slept (design, time): all tracks are interrupted, and no sensor is to blame for its silence."""
         self._slept = [*self._slept[-SLEEPS:], slept]
         length_ns = slept.until_ns - slept.from_ns
         self._health.slept(length_ns)
+        if self._disk.handed_ns is not None:
+            self._disk.handed_ns += length_ns
         if self._session is not None and self._starting is None:
             self._tell_slept(self._session, slept.from_ns)
         return [m.Event("suspended", "the device was put to sleep", value=length_ns // NS_PER_MS)]
@@ -294,11 +358,11 @@ class Recorder:
         for slept in self._slept:
             if slept.until_ns > since_ns:
                 from_us = max(slept.from_ns, since_ns) // NS_PER_US
-                self._outbox.add(session.suspended(from_us, slept.until_ns // NS_PER_US))
+                self._put(session.suspended(from_us, slept.until_ns // NS_PER_US))
 
     def _trouble(self, trouble: m.Trouble) -> list[m.Effect]:
         text = trouble.text[:MOST_CHARACTERS]
-        self._outbox.add([self._made(m.Draft(e.Fault(part="recorder", kind=trouble.kind, text=text)))])
+        self._put([self._made(m.Draft(e.Fault(part="recorder", kind=trouble.kind, text=text)))])
         return [m.Event("fault", f"recorder: {text}")]
 
     def _watch_sensors(self) -> list[m.Effect]:
@@ -308,6 +372,10 @@ class Recorder:
         return effects
 
     def _sensor_down(self, down: m.SensorDown) -> list[m.Effect]:
+        if self._care is not None:
+            self._care.gone(down.sensor, down.text[:MOST_CHARACTERS])
+        if down.sensor == "signals" or down.sensor == "power" or down.sensor == "storage":
+            return [m.Event("sensor.down", f"{down.sensor}: {down.text}")]
         self._health.ended(down.sensor)
         track, text = TRACK_OF[down.sensor], down.text[:MOST_CHARACTERS]
         if track != "position":
@@ -315,29 +383,52 @@ class Recorder:
         if self._prerecord is not None and track != "position":
             self._prerecord.add_down(track, text, self._now_us())
         elif self._session is not None and self._starting is None:
-            self._outbox.add(self._session.sensor_down(track, text, self._now_us()))
-        return [m.Event("sensor.down", f"{down.sensor}: {down.text}")]
+            self._put(self._session.sensor_down(track, text, self._now_us()))
+        ended = self._watched(self._watch.gone(track))
+        return [m.Event("sensor.down", f"{down.sensor}: {down.text}"), *ended]
 
     def _fault(self, sensor: m.Sensor, fault: Fault) -> list[m.Effect]:
         kind, text = fault.kind[:MOST_CHARACTERS], fault.text[:MOST_CHARACTERS]
+        if not self._health.first_fault(sensor, kind):
+            return []
         entry = e.Fault(boot=self._boot, boot_us=self._now_us(), part=sensor, kind=kind, text=text)
-        self._outbox.add([m.Draft(entry)])
+        self._put([m.Draft(entry)])
         return [m.Event("fault", f"{sensor}: {fault.text}")]
 
     def _fix(self, fix: Fix) -> None:
         self._intake.check_fix(fix, self._now_ns)
-        self._fix_ns = self._now_ns
+        self._fix_ns, self._where = self._now_ns, where_of(fix)
         self._take_clock(m.ClockReading(fix.capture_ns, fix.utc_us, "gnss", fix.utc_error_us))
         if self._session is not None and self._starting is None:
-            self._outbox.add(self._session.add_fix(fix))
+            self._put(self._session.add_fix(fix))
 
     def _no_fix(self, lost: NoFix) -> list[m.Effect]:
         self._intake.check_stamp(lost.capture_ns, self._now_ns)
         self._health.heard("position", self._now_ns)
         if self._session is not None and self._starting is None:
             reason = lost.reason[:MOST_CHARACTERS]
-            self._outbox.add(self._session.sensor_down("position", reason, lost.capture_ns // NS_PER_US))
+            self._put(self._session.sensor_down("position", reason, lost.capture_ns // NS_PER_US))
         return []
+
+    def _watched(self, told: Sequence[Begun | Ended]) -> list[m.Effect]:
+        """Picture or sound is of no use, or of use again: told at once, journalled where a session is recorded."""
+        session = self._session if self._starting is None else None
+        effects: list[m.Effect] = []
+        for one in told:
+            if isinstance(one, Begun):
+                effects.append(m.Event("impairment.begin", f"{one.kind}: {one.text}", session.id if session else ""))
+                if session is not None:
+                    self._put(session.impaired(one.kind, one.since_us, one.text))
+            else:
+                effects.append(m.Event("impairment.end", one.kind, session.id if session else ""))
+                if session is not None:
+                    self._put(session.mended(one.kind, one.until_us, one.worst))
+        return effects
+
+    def _tell_impaired(self, session: Session) -> None:
+        """What has been wrong since before the session."""
+        for one in self._watch.standing():
+            self._put(session.impaired(one.kind, one.since_us, one.text))
 
     def _count(self, counter: Counter) -> list[m.Effect]:
         if counter.name != "sim.overrun":
@@ -348,7 +439,7 @@ class Recorder:
         return [m.Event("sim.overrun", "frames were made late, none lost", value=self._health.overruns)]
 
     def _take_clock(self, reading: m.ClockReading) -> None:
-        self._outbox.add([m.Draft(entry) for entry in self._utc.take(reading, self._now_ns)])
+        self._put([m.Draft(entry) for entry in self._utc.take(reading, self._now_ns)])
 
     # --- people ---------------------------------------------------------------------------------------------
 
@@ -359,6 +450,8 @@ class Recorder:
             return [accepted]
         if self._session is not None or self._starting is not None or self._shutdown:
             return [m.Event("refused", "already recording", self._session.id if self._session else "")]
+        if self._room is not None and not self._room.may_record:
+            return [m.Event("refused", "there is no room to record; take another device, or free this one")]
         self._await_tracks(request)
         return [accepted]
 
@@ -371,16 +464,80 @@ class Recorder:
             return [m.Event("refused", "not recording")]
         if self._resume is not None and self._session is not None:
             return self._stop_unresumed(self._resume, self._session, request.pressed_ns // NS_PER_US)
+        if self._stopping_ns is None and not self._stop_held and (asked := self._hold_stop()):
+            return asked
         if self._stopping_ns is None:
             self._stopping_ns, self._stop_asked_ns = request.pressed_ns, self._now_ns
-        self._queued = None
+        self._queued, self._stop_held = None, False
         return [m.Event("accepted", "stopping", self._session.id if self._session else "")]
+
+    def _hold_stop(self) -> list[m.Effect]:
+        """What is owed is asked for before the session ends (R19b); another press ends it at once."""
+        if self._duties is None:
+            return []
+        may, out = self._duties.before_stop(self._sounding(), self._now_ns)
+        if may:
+            return []
+        self._stop_held = True
+        text = "stopping when the reason of the interruption is given; stop again to end at once"
+        return [m.Event("accepted", text, self._session.id if self._session else ""), *self._carried(out)]
 
     def _stop_unresumed(self, resume: Resume, session: Session, until_us: int) -> list[m.Effect]:
         """The officer ends a session before it could go on."""
-        self._outbox.add(session.close(until_us, self._gap(resume, until_us)))
+        self._put(session.close(until_us, self._gap(resume, until_us)))
         self._resume, self._starting, self._session = None, None, None
         return [m.Event("accepted", "stopped", session.id), m.Event("session.close", "", session.id)]
+
+    # --- duties (R19b, R19c) --------------------------------------------------------------------------------
+
+    def _signals(self, message: SignalsMessage) -> list[m.Effect]:
+        """What the speaker's process says; without it the lamp asks, and nothing else changes."""
+        self._note_care(message)
+        match message:
+            case Said() | NotSaid():
+                told: list[m.Effect] = []
+                if isinstance(message, NotSaid):
+                    told.append(m.Event("log", f"signals: {message.text}"))
+                if self._duties is None or (self._care is not None and self._care.owns(message.number)):
+                    return told
+                return [*told, *self._carried(self._duties.said(message, self._now_ns))]
+            case Fault() | Log():
+                return [m.Event("log", f"signals: {message.text}")]
+        return []
+
+    def _duty(self, said: Command) -> list[m.Effect]:
+        """An officer's word on what is owed."""
+        if self._duties is None:
+            return [m.Event("refused", "this recorder knows no duties")]
+        return self._carried(self._duties.command(said, self._notes.knows, self._sounding(), self._now_ns))
+
+    def _look_at_duties(self) -> list[m.Effect]:
+        return [] if self._duties is None else self._carried(self._duties.step(self._sounding(), self._now_ns))
+
+    def _end_duties(self, session: Session, until_ns: int) -> list[m.Effect]:
+        """What was being said when the session ends may be the answer."""
+        self._stop_held = False
+        return [] if self._duties is None else self._carried(self._duties.ended(session.id, until_ns))
+
+    def _carried(self, out: Out) -> list[m.Effect]:
+        """Entries go to the writer, all else to the shell."""
+        self._put([self._made(one) for one in out if isinstance(one, m.Draft)])
+        return [one for one in out if not isinstance(one, m.Draft)]
+
+    def _sounding(self) -> str:
+        """The session whose sound is recorded now, or ""."""
+        session, waits = self._session, self._starting is not None or self._prerecord is not None
+        if session is None or waits or self._stopping_ns is not None or self._health.down.get("microphone", True):
+            return ""
+        return "" if session.is_down("sound") else session.id
+
+    def _utc_at(self, boot: int, us: int) -> int | None:
+        """UTC of a moment of this boot or an earlier one, microseconds; None where no clock says."""
+        if boot == self._boot:
+            known = self._utc.of(us)
+            return None if known is None else known[0]
+        clock = self._clocks.get(boot)
+        return None if clock is None or clock.source == "none" else clock.utc_us + us - clock.at_us
 
     def _note(self, note: m.MarkNow | m.Important | m.AnnotateSession) -> list[m.Effect]:
         if isinstance(note, m.AnnotateSession):  # of the session that waits to go on, too
@@ -395,7 +552,7 @@ class Recorder:
         else:
             session.state.important = note.important
             entry = e.Importance(boot_us=self._now_us(), important="yes" if note.important else "no")
-        self._outbox.add([session.draft(entry)])
+        self._put([session.draft(entry)])
         return [m.Event("accepted", "", session.id)]
 
     def _add_notes(self, drafts: list[m.Draft]) -> None:
@@ -403,10 +560,10 @@ class Recorder:
             entry, session = self._made(draft).entry, self._session
             if isinstance(entry, e.Importance) and session is not None and entry.stream == session.id:
                 session.state.important = entry.important == "yes"  # the next file's name says it
-            self._outbox.add([draft])
+            self._put([draft])
 
     def _issue(self, issue: m.Issue) -> list[m.Effect]:
-        self._outbox.add([self._made(self._notes.issue(issue))])
+        self._put([self._made(self._notes.issue(issue))])
         return [m.Event("accepted", issue.how)]
 
     def _made(self, draft: m.Draft) -> m.Draft:
@@ -438,6 +595,8 @@ class Recorder:
         return self._open(starting.request, packets, zero_ns, there)
 
     def _ready(self, starting: _Starting) -> bool:
+        if starting.request is None and self._no_room:
+            return False
         if self._stopping_ns is not None:
             return True  # stopped before it began: what there is, is recorded
         media = [s for s in ("camera", "microphone") if s in self._settings.sensors]
@@ -480,10 +639,11 @@ class Recorder:
             items_sha256=self._settings.items_sha256,
             config_sha256=self._settings.config_sha256,
         )
-        self._outbox.add([self._session.draft(opened, request.private)])
+        self._put([self._session.draft(opened, request.private)])
         self._add_notes(self._notes.opened(state.session))
         self._tell_slept(self._session, zero_ns)
         self._tell_missing(there, Moment(self._boot, from_us))
+        self._tell_impaired(self._session)
         self._tell_late(packets, zero_ns, request.pressed_ns)
         self._prerecord = Prerecord(packets, self._intake.formats, prerecord_ms, told=True)
         return [m.Event("session.open", "recording, not yet safe", state.session)]
@@ -495,9 +655,10 @@ class Recorder:
         self._resume = None
         first_us = first_good(packets, zero_ns) // NS_PER_US
         shortest, longest = self._gap(resume, first_us)
-        self._outbox.add(session.go_on(first_us, shortest, longest))
+        self._put(session.go_on(first_us, shortest, longest))
         self._tell_slept(session, first_us * NS_PER_US)
         self._tell_missing(there, Moment(self._boot, first_us))
+        self._tell_impaired(session)
         self._prerecord = Prerecord(packets, self._intake.formats, 0, told=False)
         return [m.Event("session.resumed", "", session.id)]
 
@@ -509,7 +670,7 @@ class Recorder:
         assert self._session is not None
         for track in self._settings.required_tracks:
             if track not in there:
-                self._outbox.add(self._session.missing_from(track, "not there when recording began", since))
+                self._put(self._session.missing_from(track, "not there when recording began", since))
 
     def _tell_late(self, packets: list[Packet], zero_ns: int, pressed_ns: int) -> None:
         """A track that began after the others: its first packet will end what is told here."""
@@ -519,28 +680,41 @@ class Recorder:
         for track, due_ns in due.items():
             if late_by(packets, track, due_ns):
                 since = Moment(self._boot, due_ns // NS_PER_US)
-                self._outbox.add(self._session.missing_from(track, "began after the others", since))
+                self._put(self._session.missing_from(track, "began after the others", since))
 
     # --- end ------------------------------------------------------------------------------------------------
 
     def _advance_stop(self) -> list[m.Effect]:
+        effects: list[m.Effect] = []
+        if self._stop_held and self._duties is not None:
+            may, out = self._duties.before_stop(self._sounding(), self._now_ns)
+            effects = self._carried(out)
+            if may:
+                self._stopping_ns, self._stop_asked_ns, self._stop_held = self._now_ns, self._now_ns, False
         session, stop_ns = self._session, self._stopping_ns
         if stop_ns is None or session is None or self._starting is not None or self._prerecord is not None:
-            return []
+            return effects
         late = _late(session, stop_ns)
         if late and self._now_ns - self._stop_asked_ns < STOP_WAIT_NS:
-            return []
-        return self._close(session, stop_ns, late)
+            return effects
+        return [*effects, *self._close(session, stop_ns, late)]
 
     def _close(self, session: Session, stop_ns: int, late: list[e.MediaTrack]) -> list[m.Effect]:
         for track in late:
             if session.fragmenter.last_ns.get(track, 0) < stop_ns - SHORT_TAIL_NS:
-                self._outbox.add(session.sensor_down(track, "nothing came up to the stop", stop_ns // NS_PER_US))
-        self._outbox.add(session.flush(self._utc.best_us(self._now_us()), last=True))
-        self._end_slow()
-        self._outbox.add(session.close(stop_ns // NS_PER_US))
+                self._put(session.sensor_down(track, "nothing came up to the stop", stop_ns // NS_PER_US))
+        effects = self._end_duties(session, stop_ns)
+        self._build_last(session)
+        self._put(session.close(stop_ns // NS_PER_US))
         self._leave(session)
-        return [m.Event("session.close", "", session.id)]
+        return [*effects, m.Event("session.close", "", session.id)]
+
+    def _build_last(self, session: Session) -> None:
+        """The session's last fragments."""
+        self._put(session.flush(self._utc.best_us(self._now_us()), last=True))
+        if self._duties is not None:
+            self._duties.built(self._outbox, self._now_ns, last=True)
+        self._end_slow()
 
     def _leave(self, session: Session) -> None:
         """Nothing more comes into this session."""
@@ -564,11 +738,44 @@ class Recorder:
             self._next_piece(session)
         if stop_ns is not None:
             return self._close(session, stop_ns, _late(session, stop_ns))
-        self._outbox.add(session.flush(self._utc.best_us(self._now_us()), last=True))
-        self._end_slow()
-        self._outbox.add(session.interrupted("shutdown", "the device was shut down", session.last_us()))
+        effects = self._end_duties(session, self._now_ns)
+        self._build_last(session)
+        self._put(session.interrupted("shutdown", "the device was shut down", session.last_us()))
         self._leave(session)
-        return []
+        return effects
+
+    # --- room (R19b) ----------------------------------------------------------------------------------------
+
+    def _storage(self, heard: m.StorageHeard) -> list[m.Effect]:
+        if self._room is None:
+            return []
+        seen = self._room.heard(heard.message)
+        effects = self._carried(seen.out)
+        if seen.turn == "stop":
+            effects += self._stand_still(seen.text)
+        elif seen.turn == "go_on":
+            self._no_room = False
+        return effects
+
+    def _stand_still(self, text: str) -> list[m.Effect]:
+        """No room: what there is, is closed by the book; the session stays open and goes on when there is room."""
+        self._no_room = True
+        session = self._session
+        if session is None or self._resume is not None or self._starting is not None or self._stopping_ns is not None:
+            return []
+        while self._prerecord is not None:
+            self._next_piece(session)
+        effects = self._end_duties(session, self._now_ns)
+        self._build_last(session)
+        last_us = session.last_us()
+        self._put(session.interrupted("storage", text, last_us))
+        began = session.interruption_of_all()
+        self._resume = Resume(session.state, began, None, self._now_us())
+        self._starting, self._safe = _Starting(self._now_ns, None), False
+        self._next_flush_ns = self._now_ns
+        if self._duties is not None:
+            effects += self._carried(self._duties.give_up(session.id, began.interruption))
+        return [*effects, m.Event("session.no_room", text, session.id)]
 
     # --- flush ----------------------------------------------------------------------------------------------
 
@@ -601,7 +808,9 @@ class Recorder:
         if not due or self._next_flush_ns <= self._now_ns:
             self._next_flush_ns = self._now_ns + interval_ns
         if self._session is not None and self._starting is None and self._prerecord is None:
-            self._outbox.add(self._session.flush(self._utc.best_us(self._now_us())))
+            self._put(self._session.flush(self._utc.best_us(self._now_us())))
+            if self._duties is not None:
+                self._duties.built(self._outbox, self._now_ns)
 
     def _hand_over(self, items: list[m.Item]) -> m.Handover:
         """While the disk fails, nothing new: what the writer cannot write would leave the budget."""
@@ -616,12 +825,15 @@ class Recorder:
         session = self._past.get(hole.session) or self._session
         assert session is not None and session.id == hole.session, "a hole belongs to a session that is remembered"
         session.now_us = self._now_us()
-        return session.dropped(hole.last_us, hole.first_us)
+        told = session.dropped(hole.last_us, hole.first_us)
+        if self._duties is not None:
+            self._duties.note(told, self._now_ns)
+        return told
 
     def _write_failed(self, failed: m.WriteFailed) -> list[m.Effect]:
         self._disk.handed_ns = None
         if not self._failing:
-            self._outbox.add([self._made(m.Draft(e.Fault(part=failed.part, kind="write", text=failed.text)))])
+            self._put([self._made(m.Draft(e.Fault(part=failed.part, kind="write", text=failed.text)))])
         self._failing = failed.text or "the disk failed"
         return [m.Event("storage.failing", failed.text)]
 
@@ -629,11 +841,17 @@ class Recorder:
         safe = self._outbox.attested(written.fragments)
         self._failing = ""
         self._lag_ms, self._size = written.lag_ms, written.size
+        if self._room is not None:
+            self._room.written(written)
         effects: list[m.Effect] = []
+        if self._care is not None:
+            self._care.attested(written.terms)
+        if self._duties is not None:
+            effects += self._carried(self._duties.written(written, self._outbox, self._now_ns))
         if self._session is not None and safe == self._session.id and not self._safe:
             self._safe = True
             effects.append(m.Event("safe", "recording", self._session.id))
-        if self._disk.slow is not None:
+        if self._disk.slow:
             self._end_slow()
             effects.append(m.Event("storage.normal", "", value=written.lag_ms))
         self._disk.handed_ns = None
@@ -650,9 +868,9 @@ class Recorder:
         assert prerecord is not None
         if prerecord.is_written:
             self._prerecord, self._prerecord_ended = None, True
-            self._outbox.add(prerecord.finish(session, utc_us))
+            self._put(prerecord.finish(session, utc_us))
         else:
-            self._outbox.add(prerecord.next_piece(session, utc_us))
+            self._put(prerecord.next_piece(session, utc_us))
 
     def _keep_budget(self) -> None:
         prerecord, session = self._prerecord, self._session
@@ -662,10 +880,12 @@ class Recorder:
                 items = (
                     prerecord.finish(session, utc_us) if prerecord.is_written else prerecord.give_up(session, utc_us)
                 )
-                self._outbox.add(items)
+                self._put(items)
                 if items:
                     self._prerecord, self._prerecord_ended = None, True
-        self._outbox.give_up_oldest()
+        for hole in self._outbox.give_up_oldest():
+            if self._duties is not None:
+                self._duties.dropped(hole, self._now_ns)
 
     # --- the disk -------------------------------------------------------------------------------------------
 
@@ -674,17 +894,52 @@ class Recorder:
         session = self._session
         if session is None or self._starting is not None:
             return []
-        begin = self._disk.begin(self._now_ns, session.state.next_impairment)
-        if begin is None:
+        since_ns = self._disk.begin(self._now_ns)
+        if since_ns is None:
             return []
-        session.state.next_impairment += 1
-        self._outbox.add([session.draft(begin)])
-        return [m.Event("storage.slow", "the disk does not keep up; everything is kept in memory", session.id)]
+        text = "the disk does not keep up; everything is kept in memory"
+        self._put(session.impaired("storage.slow", since_ns // NS_PER_US, text))
+        return [m.Event("storage.slow", text, session.id)]
 
     def _end_slow(self) -> None:
-        end = self._disk.end(self._now_ns, self._lag_ms)
-        if end is not None and self._session is not None:
-            self._outbox.add([self._session.draft(end)])
+        worst_ms = self._disk.end(self._now_ns, self._lag_ms)
+        if worst_ms is not None and self._session is not None:
+            self._put(self._session.mended("storage.slow", self._now_us(), worst_ms))
+
+    # --- device and term (R19a, R21a) -----------------------------------------------------------------------
+
+    def _look_after_device(self) -> list[m.Effect]:
+        if self._care is None:
+            return []
+        quiet = self._duties is None or self._duties.quiet
+        return self._carried(self._care.step(quiet, self._utc.of(self._now_us()), None, self._now_ns))
+
+    def _check_now(self) -> list[m.Effect]:
+        if self._care is None:
+            return [m.Event("refused", "this recorder does not check the device")]
+        return self._carried(self._care.ask(self._now_ns))
+
+    def _note_care(self, message: object) -> None:
+        if self._care is not None:
+            self._care.heard(message, self._now_ns)
+
+    def _note_pictures(self, packets: Sequence[object]) -> None:
+        if self._care is not None:
+            self._care.pictures(packets)
+
+    def _known(self) -> Known:
+        """For a check: what only the recorder knows."""
+        return Known(
+            down=self._health.down,
+            impaired=[one.kind for one in self._watch.standing()],
+            clock=checkup.ClockNow(*self._utc.believed),
+            room=checkup.Room(self._room.left_min) if self._room is not None and self._room.left_min >= 0 else None,
+            owing=self._duties.owing if self._duties is not None else checkup.Owing(),
+        )
+
+    def check_report(self) -> dict[str, object] | None:
+        """How the last check of the device went; None where this recorder makes none."""
+        return self._care.report() if self._care is not None else None
 
     # --- facts ----------------------------------------------------------------------------------------------
 
@@ -701,9 +956,12 @@ class Recorder:
             "flush_under_way_ms": self._disk.under_way_ms(self._now_ns),
             "not_attested_ms": self._outbox.media_us // 1000,
             "journal_size": self._size,
-            "storage": self._failing or ("slow" if self._disk.slow is not None else "ok"),
+            "storage": self._failing or ("slow" if self._disk.slow else "ok"),
             "assigned": "yes" if self._notes.assigned else "no",
+            **(self._duties.status() if self._duties else {}),
+            "room_min": self._room.left_min if self._room else -1,
             "interrupted_tracks": sorted(session.down_tracks()) if session else [],
+            **({"unsynced": self._care.unsynced.sessions, "late": self._care.unsynced.late} if self._care else {}),
             "sim_overrun": self._health.overruns,
         }
 
@@ -714,7 +972,7 @@ class Recorder:
             return "starting"
         if self._session is None:
             return "standby"
-        return "recording" if self._stopping_ns is None else "stopping"
+        return "recording" if self._stopping_ns is None and not self._stop_held else "stopping"
 
     def _now_us(self) -> int:
         return self._now_ns // NS_PER_US

@@ -154,7 +154,10 @@ class Recovery:
             clock_source="none",
             clock_error_us=-1,
         )
-        return [carry, *(self._cut_off(session, old, found.origin) for session in old.sessions.values())]
+        carried: list[e.Entry] = [*old.alarms.carried_over(), *old.terms.into_new_generation()]
+        for one in carried:
+            one.boot_us = now_us
+        return [carry, *carried, *(self._cut_off(session, old, found.origin) for session in old.sessions.values())]
 
     def _cut_off(self, session: SessionState, state: DeviceState, origin: str) -> e.Fault:
         """Tells of a session that was open in a damaged journal; whether recording goes on in another."""

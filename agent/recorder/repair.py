@@ -49,12 +49,10 @@ class Repair:
         entries: list[e.Entry] = []
         if session.segment >= 0:
             entries += self._close_segment(session)
-        if session.open_impairment >= 0:
-            entries.append(
-                e.ImpairmentEnd(
-                    stream=session.session, impairment=session.open_impairment, until_us=session.last_us(), worst_ms=0
-                )
-            )
+        entries += [
+            e.ImpairmentEnd(stream=session.session, impairment=one.impairment, until_us=session.last_us(), worst=0)
+            for one in session.open_impairments
+        ]
         interruption = open_all(session)
         if interruption is None:
             interruption, begun = self._interrupt(session, state)

@@ -6,15 +6,29 @@ records on meanwhile (R19b). Ending one that hangs is ending its process; one th
 A sensor's own words are cut to what fits into an entry and a line of a log.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from agent.recorder.clock import boottime_ns
 from agent.recorder.log import one_line
-from agent.recorder.messages import Heard, Message, Sensor, SensorDown
+from agent.recorder.messages import (
+    Child,
+    Heard,
+    Message,
+    PowerHeard,
+    SensorDown,
+    SensorMessage,
+    SignalsHeard,
+    StorageHeard,
+)
 from drivers import Fault, Log, spawn
-from drivers.link import LinkError
+from drivers.link import AnyCommand, AnyMessage, LinkError
+from drivers.power import PowerMessage
+from drivers.signals import SignalsMessage
+from drivers.storage import StorageMessage
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 """A crash is often alone: at once again. A device that is gone is asked for every 5 s."""
@@ -26,12 +40,13 @@ MAX_KIND_CHARACTERS = 64
 class SensorReader(threading.Thread):
     """Keeps one sensor running and hands its messages to ``post``."""
 
-    def __init__(self, kind: Sensor, options: Mapping[str, object], post: Callable[[Message], None]) -> None:
+    def __init__(self, kind: Child, options: Mapping[str, object], post: Callable[[Message], None]) -> None:
         super().__init__(name=f"reader-{kind}", daemon=True)
         self.kind = kind
         self._options, self._post = options, post
         self._ending = threading.Event()
         self._running: spawn.Sensor | None = None
+        self._standing: AnyCommand | None = None
         self._why_not = ""
         """What kept the process from being started."""
         self._spawn()
@@ -60,6 +75,18 @@ class SensorReader(threading.Thread):
             self._spawn()
         self._end_process()
 
+    def tell(self, command: AnyCommand, standing: bool = False) -> None:
+        """Give the process a command, as far as it takes it; a ``standing`` one goes to the next process too.
+
+        Raises LinkError where nobody takes it now.
+        """
+        if standing:
+            self._standing = command
+        running = self._running
+        if running is None:
+            raise LinkError(f"there is no process of the {self.kind} now: {self._why_not}")
+        running.send(command)
+
     def end(self) -> None:
         """End the sensor's process and this thread."""
         self._ending.set()
@@ -71,6 +98,10 @@ class SensorReader(threading.Thread):
             self._running = spawn.spawn(self.kind, self._options)
         except OSError as error:
             self._running, self._why_not = None, f"its process could not be started: {error.strerror or error}"
+            return
+        if self._standing is not None:
+            with contextlib.suppress(LinkError):  # a process that is gone already is found by ``run``
+                self._running.send(self._standing)
 
     def _end_process(self) -> str:
         """How the process ended, for a person."""
@@ -95,7 +126,7 @@ class SensorReader(threading.Thread):
                     message = tamed(message)
                 if isinstance(message, Fault):
                     text = message.text
-                self._post(Heard(self.kind, message))
+                self._post(heard(self.kind, message))
         except (LinkError, OSError) as error:
             return text or one_line(str(error))
         return text
@@ -104,6 +135,17 @@ class SensorReader(threading.Thread):
         while seconds > 0 and not self._ending.wait(min(1.0, seconds)):
             self.turn_ns = time.monotonic_ns()
             seconds -= 1.0
+
+
+def heard(kind: Child, message: AnyMessage) -> Message:
+    """What a child said, as the recorder takes it."""
+    if kind == "signals":
+        return SignalsHeard(cast(SignalsMessage, message))
+    if kind == "storage":
+        return StorageHeard(cast(StorageMessage, message))
+    if kind == "power":
+        return PowerHeard(cast(PowerMessage, message))
+    return Heard(kind, cast(SensorMessage, message))
 
 
 def tamed(said: Fault | Log) -> Fault | Log:

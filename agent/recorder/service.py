@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 import sdnotify
@@ -24,11 +24,16 @@ from agent.evidence.errors import EvidenceError
 from agent.recorder import messages as m
 from agent.recorder.clock import asleep, boottime_ns, system_utc
 from agent.recorder.disk import Disk
+from agent.recorder.index_keeper import IndexKeeper
 from agent.recorder.log import Log
 from agent.recorder.recorder import Recorder
 from agent.recorder.sensors import SensorReader
 from agent.recorder.sleepwatch import SleepWatch
 from agent.recorder.writer import Writer
+from drivers.link import AnyCommand, LinkError
+from drivers.microphone import Listen
+from drivers.signals import NotSaid, Say
+from drivers.storage import Measure
 
 TURN_S = 0.05
 """How long the recorder thread waits for a message before it looks at the time."""
@@ -53,9 +58,16 @@ EVENTS = 1000
 LOGGED = frozenset({
     "log", "fault", "sensor.down", "suspended", "storage.failing", "storage.slow", "storage.normal",
     "session.open", "session.resumed", "session.close",
+    "reason.asked", "reason.unanswered", "reason.given",
+    "check.pass", "check.warn", "check.fail", "deadline.at_risk", "deadline.late", "deadline.delivered",
+    "alarm.cannot_continue", "alarm.report_now", "alarm.reported", "alarm.acknowledged", "alarm.stated",
 })  # fmt: skip
 """Events that go to standard error too."""
 
+INDEX_NS = 20_000_000
+"""How long the writer's thread works on the index between two flushes, which are 0.4 s apart, while it is made anew."""
+
+T = TypeVar("T")
 Ask = Callable[[Recorder], Any]
 OpenDoor = Callable[[], threading.Thread | None]
 """Opens the local interface; the thread that serves it, None where nobody need look after it. Raises OSError."""
@@ -86,6 +98,15 @@ class WatchedDisk:
 
         setattr(self, name, watched)
         return watched
+
+    def during(self, call: Callable[[], T]) -> T:
+        """Something else that may be held up by a disk (the index)."""
+        self.busy = True
+        try:
+            return call()
+        finally:
+            self.turn_ns = time.monotonic_ns()
+            self.busy = False
 
 
 class Hub:
@@ -134,7 +155,9 @@ class Service:
         disk: WatchedDisk,
         asleep: Callable[[], tuple[int, int] | None] = asleep,
         log: Log | None = None,
+        index: IndexKeeper | None = None,
     ) -> None:
+        self._index = index
         self._recorder, self._writer, self._disk, self._asleep = recorder, writer, disk, asleep
         self.log = Log() if log is None else log
         self._sleep_watch = SleepWatch()
@@ -294,8 +317,26 @@ class Service:
                     self.hub.tell(effect)
                     if effect.name in LOGGED:
                         self.log.line(" ".join(word for word in (effect.name, effect.session, effect.text) if word))
+                case m.Say():
+                    words = Say(effect.number, effect.text, effect.language, effect.pattern, effect.until_ns)
+                    self._tell_child("signals", words)
+                case m.Detect():
+                    self._tell_child("microphone", Listen(effect.on), standing=True)
+                case m.Trial():
+                    self._tell_child("storage", Measure())
                 case m.Finished():
                     self._finished.set()
+
+    def _tell_child(self, kind: m.Child, command: AnyCommand, standing: bool = False) -> None:
+        """A child that cannot be told is silent or deaf for now: the lamp asks, and it is asked again later."""
+        readers = [reader for reader in self.readers if reader.kind == kind]
+        try:
+            for reader in readers:
+                reader.tell(command, standing)
+        except LinkError as error:
+            self.log.line(f"{kind}: {error}")
+        if isinstance(command, Say) and not readers:
+            self._take(self._recorder.step(m.SignalsHeard(NotSaid(command.number, "no speaker")), boottime_ns()))
 
     # --- the writer thread ------------------------------------------------------------------------------------
 
@@ -305,10 +346,27 @@ class Service:
             try:
                 handover = self._work.get(timeout=1.0)
             except queue.Empty:
+                self._keep_index(segment_ended=False)
                 continue
             self._writer_turn_ns = time.monotonic_ns()
             self.post(self._writer.step(handover))
+            self._keep_index(any(isinstance(item, m.SegmentEnd) for item in handover.items))
+        if self._index is not None:
+            self._index.close()
         self._writer.close()
+
+    def _keep_index(self, segment_ended: bool) -> None:
+        """Between two flushes, while no other waits; the first packet comes before all of it (design, index)."""
+        index = self._index
+        if index is None or not self._packet_seen:
+            return
+        attested, until_ns = self._writer.attested, time.monotonic_ns() + INDEX_NS
+        while self._disk.during(lambda: index.turn(attested, boottime_ns(), segment_ended)):
+            if not self._work.empty() or time.monotonic_ns() > until_ns:
+                break
+        if index.untold:
+            self.post(m.Trouble("index", index.untold))
+            index.untold = ""
 
 
 def as_disk(disk: WatchedDisk) -> Disk:

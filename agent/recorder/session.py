@@ -22,6 +22,8 @@ from agent.recorder.timeline import NS_PER_S, NS_PER_US, SessionTime
 from drivers.position import Fix
 
 SegmentCause = Literal["start", "length", "parameters", "encoder", "resume", "after_error", "after_drop"]
+LATE_NS = 1_000_000_000
+"""A packet that adjoins the ones before a silence and comes so late was held back by it."""
 SLEEPS = 15
 """So many of the last ones are remembered: a hole comes to light a second after its sleep at most."""
 CAUSES: dict[str, e.Cause] = {"video": "camera", "sound": "microphone", "position": "position"}
@@ -48,10 +50,13 @@ class Session:
         self._segment_first_ns = 0
         self._next_cause: SegmentCause = "start" if state.next_segment == 0 else "resume"
         self._open: dict[str, e.InterruptionBegin] = {begin.track: begin for begin in state.open_interruptions}
+        self._impaired: dict[e.ImpairmentKind, int] = {}
+        """Numbers of the open impairments."""
         self._forced: SegmentCause | None = None
         self._reached: set[e.MediaTrack] = set()
         """Tracks of which a packet behind the stop has come."""
-        self._known_holes: set[str] = set()
+        self._known_holes: dict[str, int] = {}
+        """Tracks whose next packet comes behind a hole that is told, and up to when it is."""
         self._slept: list[tuple[int, int]] = []
         """When the machine slept, microseconds of this boot: told once, for all tracks."""
         self.begins_us: dict[str, int] = dict.fromkeys(CAUSES, state.from_us)
@@ -79,11 +84,16 @@ class Session:
         if not placed or not (first or hole or self._open or self._known_holes):
             return []
         began = self._open.get(packet.track)
+        if began is not None and hole is None and packet.arrived_ns - packet.capture_ns > LATE_NS:
+            return []  # from before the interruption: it was still in the encoder, and ends nothing
+        told_us = self._known_holes.pop(packet.track, None)
         if began is not None:
             return [self._end(began, self._first_good(packet), "yes")]
-        if packet.track in self._known_holes:
-            self._known_holes.discard(packet.track)
-        elif hole is not None:
+        if told_us is not None:
+            first_us = packet.capture_ns // NS_PER_US if hole is None else hole.first_ns // NS_PER_US
+            beyond = hole is not None and first_us - told_us > TOLERANCE_NS // NS_PER_US
+            return self._hole(packet.track, told_us, first_us) if beyond else []
+        if hole is not None:
             return self._hole(packet.track, hole.last_ns // NS_PER_US, hole.first_ns // NS_PER_US)
         late_us = packet.capture_ns // NS_PER_US - self.begins_us[packet.track]
         if first and late_us > TOLERANCE_NS // NS_PER_US:
@@ -178,11 +188,16 @@ class Session:
         """Recorded again after the process ended; in another boot the session's time goes on by the shortest gap."""
         began, state = self._open["all"], self.state
         self.begins_us = dict.fromkeys(CAUSES, first_us)
+        self._known_holes = dict.fromkeys(self.fragmenter.last_ns, first_us)
         if state.origin_boot != self._boot:
             state.shift_us += began.last_us - state.from_us + shortest_us
             state.from_us, state.origin_boot = first_us, self._boot
             self.fragmenter.time = SessionTime(state.from_us, state.shift_us)
         return self.resumed(first_us, shortest_us, longest_us)
+
+    def interruption_of_all(self) -> e.InterruptionBegin:
+        """The open one of everything; KeyError where there is none."""
+        return self._open["all"]
 
     def down_tracks(self) -> list[str]:
         """Tracks with an open interruption; ``all`` for everything."""
@@ -203,9 +218,12 @@ class Session:
 
     def jump(self, first_us: int) -> list[Item]:
         """What lies between the last packet and ``first_us`` was given up before it became fragments (storage)."""
-        self._known_holes = set(self.fragmenter.last_ns)
-        self._forced = "after_drop"
-        return self.dropped(self.last_us(), first_us)
+        told = self.dropped(self.last_us(), first_us)
+        self._known_holes, self._forced = dict.fromkeys(self.fragmenter.last_ns, first_us), "after_drop"
+        for track, begins_us in self.begins_us.items():
+            if track not in self.fragmenter.last_ns:  # all there was of it lies in what is told
+                self.begins_us[track] = max(begins_us, first_us)
+        return told
 
     def last_us(self) -> int:
         """The last moment up to which every required media track is there, in this boot."""
@@ -238,9 +256,10 @@ class Session:
         end: list[Item] = [] if self._segment_formats is None else [SegmentEnd(self.id)]
         if "all" in self._open:
             return end
+        self._segment_formats, self._next_cause = None, "resume"
         last = Moment(self._boot, last_us)
         ended = [self._end(began, last, "no") for began in list(self._open.values())]
-        return [*end, *ended, self._begin("all", cause, text, last)]
+        return [*end, *self._mend_all(last_us), *ended, self._begin("all", cause, text, last)]
 
     def suspended(self, from_us: int, until_us: int) -> list[Item]:
         """The machine slept: an interruption of everything; the holes that it leaves in stamps are not told again."""
@@ -308,6 +327,29 @@ class Session:
         fresh = primed and packet.epoch != (self._segment_formats.sound_epoch if self._segment_formats else 0)
         return Moment(self._boot, (packet.capture_ns + (packet.duration_ns if fresh else 0)) // NS_PER_US)
 
+    # --- impairments ----------------------------------------------------------------------------------------
+
+    def impaired(self, kind: e.ImpairmentKind, since_us: int, text: str) -> list[Item]:
+        """Recorded on, but not as it should be; nothing where that is told already."""
+        if kind in self._impaired:
+            return []
+        self._impaired[kind] = number = self.state.next_impairment
+        self.state.next_impairment += 1
+        since_us = max(since_us, self.state.from_us)
+        return [Draft(self._made(e.ImpairmentBegin(
+            stream=self.id, impairment=number, kind=kind, since_us=since_us, text=text
+        )))]  # fmt: skip
+
+    def mended(self, kind: e.ImpairmentKind, until_us: int, worst: int) -> list[Item]:
+        """As it should be again."""
+        number = self._impaired.pop(kind, None)
+        if number is None:
+            return []
+        return [Draft(self._made(e.ImpairmentEnd(stream=self.id, impairment=number, until_us=until_us, worst=worst)))]
+
+    def _mend_all(self, until_us: int) -> list[Item]:
+        return [item for kind in list(self._impaired) for item in self.mended(kind, until_us, 0)]
+
     # --- the end --------------------------------------------------------------------------------------------
 
     def close(self, until_us: int, gap_us: tuple[int, int] | None = None) -> list[Item]:
@@ -325,7 +367,7 @@ class Session:
             stream=self.id, by="officer", until_boot=until.boot, until_us=until.us, late_frames=self.late_frames
         )
         end: list[Item] = [SegmentEnd(self.id)] if self._segment_formats is not None else []
-        return [*end, *ended, Draft(self._made(close))]
+        return [*end, *self._mend_all(until_us), *ended, Draft(self._made(close))]
 
     def draft(self, entry: e.Entry, private: str = "") -> Draft:
         """An entry of this session's stream."""

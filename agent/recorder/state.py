@@ -4,24 +4,35 @@ One pure fold serves the writer (what to repeat where a journal file begins), re
 ``fsck``. It believes its input: whether entries may follow each other is checked where a journal is read.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from msgspec import structs
 
 from agent.evidence.entries import (
+    Alarm,
+    AlarmAcknowledged,
+    AlarmReported,
+    AlarmsCarry,
     Assign,
     Boot,
+    Check,
+    CheckName,
     Clock,
     DeviceCarry,
     Entry,
+    Explanation,
     Fault,
     Fragment,
+    FragmentRef,
     Handover,
     ImpairmentBegin,
     ImpairmentEnd,
     Importance,
     InterruptionBegin,
     InterruptionEnd,
+    Owed,
+    OwedCarry,
     Return,
     SegmentClose,
     SegmentOpen,
@@ -29,14 +40,21 @@ from agent.evidence.entries import (
     SessionCarry,
     SessionClose,
     SessionOpen,
+    Statement,
     TrackSpan,
 )
+from agent.recorder.deadline import Terms
+from agent.recorder.open_alarms import OpenAlarms
 
 ADJOINING_US = 60_000
 """Moments this close adjoin: frames and sound packets do not end together."""
 MEDIA_TRACKS = ("video", "sound")
 UNFINISHED = "session.unfinished"
 """Kind of the fault that tells of a session cut off by damage to its journal; its text begins with the session's id."""
+RECENT_SOUND = 1024
+"""Fragments of sound whose place is remembered: over six minutes, three times the longest spoken reason."""
+OWED_IN_ENTRY = 200
+"""Owed reasons in one ``owed.carry``, which so keeps far below the greatest entry."""
 KEPT_CLOCKS = 8
 """An interruption spans two boots, or a few where power came and went."""
 
@@ -75,7 +93,7 @@ class SessionState:
     next_fragment: int = 0
     ends: dict[str, TrackSpan] = field(default_factory=dict)
     open_interruptions: list[InterruptionBegin] = field(default_factory=list)
-    open_impairment: int = -1
+    open_impairments: list[ImpairmentBegin] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     """Not carried: a start without them finds an earlier last moment, never a later one."""
 
@@ -109,6 +127,18 @@ class SessionState:
         self.skips = [skip for skip in self.skips if not ends or skip.first_us > min(ends)]
 
 
+@dataclass(frozen=True, slots=True)
+class SoundPlace:
+    """In which ``fragment`` entry a stretch of a session's sound lies, moments of ``boot``."""
+
+    session: str
+    boot: int
+    segment: int
+    index: int
+    first_us: int
+    last_us: int
+
+
 @dataclass(slots=True)
 class DeviceState:
     """The device, and its open sessions by id."""
@@ -124,17 +154,32 @@ class DeviceState:
     """Moment of the newest entry."""
     unfinished: Fault | None = None
     """A session of the generation before was cut off by damage, and no session has begun since."""
+    owed: dict[tuple[str, int], Owed] = field(default_factory=dict)
+    """Interruptions by session and number whose reason is still to be given, oldest first (R19b)."""
+    explained: set[tuple[str, int]] = field(default_factory=set)
+    """Interruptions whose reason was given, as far back as the newest journal file goes: these may be added to."""
+    alarms: OpenAlarms = field(default_factory=OpenAlarms)
+    """Those of which something is still wanted (R19c)."""
+    terms: Terms = field(default_factory=Terms)
+    """Sessions that are not wholly in the store, and their 24 hours (R21a)."""
+    failing: frozenset[CheckName] = frozenset()
+    """What failed in the last check, as far back as the newest journal file goes: no news at the next (R19a)."""
+    recent_sound: deque[SoundPlace] = field(default_factory=lambda: deque(maxlen=RECENT_SOUND))
+    """Where the newest attested sound lies. Not carried: a spoken reason is bound within seconds, or asked again."""
     known: set[str] = field(default_factory=set)
     """Sessions of this generation, which alone may be added to: the ledger knows them from the journal's header."""
 
     def apply(self, entry: Entry) -> None:
         """Take the next entry of the journal."""
         self.last_boot_us = entry.boot_us
+        self.terms.apply(entry)
         match entry:
             case Boot():
                 self.boot, self.boot_id = entry.boot, entry.boot_id
             case Clock():
                 self._take_clock(entry)
+            case Check():
+                self.failing = frozenset([item.name for item in entry.items if item.result == "fail"])
             case Assign() | Handover() | Return():
                 self.assigned = not isinstance(entry, Return)
             case SessionBegin():
@@ -150,9 +195,46 @@ class DeviceState:
                 self.sessions[entry.stream] = _carried(entry)
             case SessionClose():
                 self.sessions.pop(entry.stream, None)
+                self.alarms.apply(entry)
+            case Alarm() | AlarmReported() | AlarmAcknowledged() | Statement() | AlarmsCarry():
+                self.alarms.apply(entry)
+            case Explanation():
+                self.owed.pop((entry.stream, entry.interruption), None)
+                self.explained.add((entry.stream, entry.interruption))
+            case OwedCarry():
+                self.owed.update({(one.session, one.interruption): one for one in entry.owed})
             case _:
                 if entry.stream in self.sessions:
-                    _apply_to_session(self.sessions[entry.stream], entry)
+                    self._apply_to_session(self.sessions[entry.stream], entry)
+
+    def _apply_to_session(self, session: SessionState, entry: Entry) -> None:
+        if isinstance(entry, Fragment):
+            spans = [span for span in entry.tracks if span.track == "sound"]
+            self.recent_sound.extend(
+                SoundPlace(entry.stream, entry.boot, entry.segment, entry.index, span.first_us, span.last_us)
+                for span in spans
+            )
+        elif isinstance(entry, InterruptionEnd):
+            for begin in session.open_interruptions:
+                if begin.interruption == entry.interruption:
+                    owed = owed_of(begin, entry)
+                    self.owed[entry.stream, entry.interruption] = owed
+                    self.alarms.interruption_ended(owed, entry.resumed == "yes")
+        _apply_to_session(session, entry)
+
+    def sound_at(self, session: str, boot: int, from_us: int, until_us: int) -> list[FragmentRef]:
+        """The ``fragment`` entries in which a range of a session's sound lies; none where not all of it is attested."""
+        numbers: dict[int, list[int]] = {}
+        reached_us = from_us
+        for place in self.recent_sound:
+            if (place.session, place.boot) == (session, boot) and place.first_us < until_us and place.last_us > from_us:
+                if place.first_us > reached_us + ADJOINING_US:
+                    return []
+                reached_us = place.last_us
+                numbers.setdefault(place.segment, []).append(place.index)
+        if reached_us + ADJOINING_US < until_us:
+            return []
+        return [FragmentRef(segment=s, first=min(found), last=max(found)) for s, found in numbers.items()]
 
     def _take_device_carry(self, entry: DeviceCarry) -> None:
         self.boot, self.boot_id = entry.boot, entry.boot_id
@@ -187,7 +269,10 @@ class DeviceState:
             clock_source=clock.source if clock else "none",
             clock_error_us=clock.error_us if clock else -1,
         )
-        return [device, *(_carry(session) for session in self.sessions.values())]
+        owed = list(self.owed.values())
+        parts = [owed[at : at + OWED_IN_ENTRY] for at in range(0, len(owed), OWED_IN_ENTRY)]
+        sessions, terms = [_carry(session) for session in self.sessions.values()], self.terms.carries()
+        return [device, *(OwedCarry(owed=part) for part in parts), *self.alarms.carries(), *sessions, *terms]
 
 
 def _opened(entry: SessionOpen) -> SessionState:
@@ -222,13 +307,28 @@ def _apply_to_session(session: SessionState, entry: Entry) -> None:
         case InterruptionEnd():
             _end_interruption(session, entry)
         case ImpairmentBegin():
-            session.next_impairment, session.open_impairment = entry.impairment + 1, entry.impairment
+            session.next_impairment = entry.impairment + 1
+            session.open_impairments = [*session.open_impairments, entry]
         case ImpairmentEnd():
-            session.open_impairment = -1
+            session.open_impairments = [o for o in session.open_impairments if o.impairment != entry.impairment]
         case Importance():
             session.important = entry.important == "yes"
         case _:
             return
+
+
+def owed_of(begin: InterruptionBegin, end: InterruptionEnd) -> Owed:
+    """An interruption that has ended, as it is owed a reason."""
+    return Owed(
+        session=end.stream,
+        interruption=begin.interruption,
+        track=begin.track,
+        cause=begin.cause,
+        last_boot=begin.last_boot,
+        last_us=begin.last_us,
+        first_boot=end.first_boot,
+        first_us=end.first_us,
+    )
 
 
 def _end_interruption(session: SessionState, entry: InterruptionEnd) -> None:

@@ -18,16 +18,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import UNSET
 
 from agent.evidence import age
 from agent.evidence import entries as e
 from agent.evidence.canonical import b64
 from agent.evidence.errors import EvidenceError
 from agent.evidence.private import seal_private
+from agent.evidence.tree import Frontier
 from agent.recorder import spool
 from agent.recorder.disk import Disk
 from agent.recorder.ledger import Ledger, refused
 from agent.recorder.messages import Draft, Handover, Item, MediaFragment, SegmentEnd, SegmentStart, WriteFailed, Written
+from agent.recorder.outbox import length_us
 from agent.recorder.sealer import Closing, Sealer, Whole, fix_of, spans_of
 from agent.recorder.timeline import NS_PER_MS
 
@@ -88,6 +91,7 @@ class Writer:
     ) -> None:
         self._disk, self._ledger, self._identity = disk, ledger, identity
         self._now_ns, self._random = now_ns, random
+        ledger.take_terms()  # what recovery added is in the state that the recorder starts from
         self._preallocate_bytes = preallocate_bytes
         self._next_segment = {session.session: session.next_segment for session in ledger.state.sessions.values()}
         self._open: _OpenFile | None = None
@@ -102,6 +106,9 @@ class Writer:
         """Since when the oldest live media of this flush waits."""
         self._whole_before_ns = 0
         """What waits since before then must be whole in this flush: it would be too old in the next."""
+        self._bytes = self._media_us = 0
+        self._unbound: set[tuple[str, int]] = set()
+        """Interruptions whose spoken reason lies in sound that is not all there."""
         self._lag_ms = 0
         self._handed_ns = 0
         self._attested = 0
@@ -129,6 +136,11 @@ class Writer:
         next_ns = max(handover.next_ns, handover.handed_ns + self._lag_ms * NS_PER_MS)
         self._since_ns = handover.oldest_ns if handover.oldest_ns >= 0 else handover.handed_ns
         self._whole_before_ns = sys.maxsize if handover.whole else next_ns - HELD_NS
+
+    @property
+    def attested(self) -> Frontier:
+        """The tree of the entries that are durable."""
+        return self._ledger.attested
 
     def close(self) -> None:
         """Let go of all files; what is not attested is lost, as in a power cut."""
@@ -163,7 +175,7 @@ class Writer:
     def _process(self, item: Item, part: _Part) -> None:
         match item:
             case Draft():
-                part.entries.append(self._with_private(item))
+                part.entries.append(self._completed(item))
             case SegmentStart():
                 self._create(item, part)
             case MediaFragment():
@@ -266,6 +278,7 @@ class Writer:
             self._reserve(opened, max(EXTEND_BYTES, end - opened.reserved))
         self._disk.write(opened.file, opened.written, chunks)
         opened.written = end
+        self._bytes += length
 
     def _reserve(self, opened: _OpenFile, length: int) -> None:
         """Reserving spares the card (design, storage); where it fails, the write itself decides."""
@@ -277,6 +290,7 @@ class Writer:
     def _attest_groups(self, opened: _OpenFile, whole: list[Whole], part: _Part) -> None:
         for one in whole:
             part.attested += len(one.group.fragments)
+            self._media_us += sum([length_us(fragment) for fragment in one.group.fragments])
             opened.attested_end, opened.attested_sealed = one.group.end, one.sealed
             opened.attested_sha256 = one.sealed_sha256
             part.entries.append(self._ledger.made_now(self._attested_fragment(opened, one)))
@@ -308,13 +322,25 @@ class Writer:
         self._name(self._open)
         if not part.entries:
             return
-        self._ledger.append(part.entries)
+        self._bytes += self._ledger.append(part.entries)
 
     def _name(self, opened: _OpenFile | None) -> None:
         self._orphans.clear()
         if opened is not None and not opened.named:
             opened.named = True
             self._next_segment[opened.start.session] = opened.segment + 1
+
+    def _completed(self, draft: Draft) -> e.Entry:
+        """With the fragments in which a spoken reason lies, and with its private text sealed."""
+        entry = draft.entry
+        if isinstance(entry, e.Explanation | e.ExplanationAddendum) and entry.spoken is not UNSET:
+            spoken = entry.spoken
+            fragments = self._ledger.state.sound_at(spoken.session, spoken.boot, spoken.from_us, spoken.until_us)
+            if not fragments:  # then it explains nothing, stays owed, and is asked for again
+                self._unbound.add((entry.stream, entry.interruption))
+                return self._ledger.made_now(_unbound(entry))
+            entry.spoken = msgspec.structs.replace(spoken, fragments=fragments)
+        return self._with_private(draft)
 
     def _with_private(self, draft: Draft) -> e.Entry:
         if not draft.private:
@@ -327,9 +353,23 @@ class Writer:
 
     def _acknowledge(self) -> Written:
         self._lag_ms = max(0, self._now_ns() - self._handed_ns) // NS_PER_MS
-        written = Written(self._attested, self._ledger.attested_size, self._lag_ms)
-        self._attested = 0
+        written = Written(
+            self._attested,
+            self._ledger.attested_size,
+            self._lag_ms,
+            self._bytes,
+            self._media_us,
+            sorted(self._unbound),
+            self._ledger.take_terms(),
+        )
+        self._attested = self._bytes = self._media_us = 0
+        self._unbound.clear()
         return written
+
+
+def _unbound(entry: e.Explanation | e.ExplanationAddendum) -> e.Fault:
+    text = f"the spoken reason of interruption {entry.interruption} of {entry.stream} is not on the disk"
+    return e.Fault(part="recorder", kind="explanation.unbound", text=text)
 
 
 def _closed(opened: _OpenFile, closing: Closing) -> e.SegmentClose:

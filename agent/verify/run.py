@@ -15,7 +15,7 @@ from pathlib import Path
 from agent.evidence import age
 from agent.evidence.entries import DEVICE_STREAM, Clock, DeviceCarry, SessionBegin, Start
 from agent.evidence.note import VerifierKey
-from agent.verify import accounting, anchors, chain, exported, media, spool
+from agent.verify import accounting, anchors, chain, exported, media, reasons, spool
 from agent.verify.accounting import Account
 from agent.verify.axis import FOREVER_US, Axis, Range
 from agent.verify.facts import Evidence, Line, Log, Problem, Segment
@@ -119,7 +119,9 @@ def log_sessions(evidence: Evidence, log: Log) -> list[Session]:
     """The sessions of one generation; boots are counted anew in each, and no session goes on into the next."""
     whole = evidence.excerpt is None and not log.first
     streams = log.streams().items()
-    return [read_session(stream, lines, whole) for stream, lines in streams if stream != DEVICE_STREAM]
+    found = [read_session(stream, lines, whole) for stream, lines in streams if stream != DEVICE_STREAM]
+    reasons.check(found, evidence.files, whole, everything=evidence.kind == "spool" and not log.first)
+    return found
 
 
 def device_clocks(log: Log) -> Clocks:
@@ -144,8 +146,13 @@ def _add_session(found: Found, session: Session, required: list[str], options: O
     found.accounts.append((account, found.clocks))
     found.problems += session.problems + account.problems
     found.problems += [
-        known.begun.problem("explanation_owed", number=known.begin.interruption, cause=known.begin.cause)
+        known.begun.problem(
+            "explanation_not_here" if found.evidence.excerpt and not known.explained else "explanation_owed",
+            number=known.begin.interruption,
+            cause=known.begin.cause,
+        )
         for known in account.interruptions
+        if not known.holds
     ]
 
 

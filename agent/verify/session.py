@@ -1,14 +1,19 @@
-"""A session as its stream tells it: segments, interruptions, start and end; and what in it contradicts itself.
+"""A session as its stream tells it: segments, interruptions and their reasons, start and end; what contradicts itself.
 
 Pure: entries in, model and problems out. An excerpt begins in the middle, so what was opened before it is not held
-against it. Which moments are accounted for is judged in ``accounting``.
+against it. Which moments are accounted for is judged in ``accounting``, which reasons hold in ``reasons``.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agent.evidence.entries import (
+    Explanation,
+    ExplanationAddendum,
+    ExplanationAsked,
     Fragment,
+    ImpairmentBegin,
+    ImpairmentEnd,
     InterruptionBegin,
     InterruptionEnd,
     SegmentClose,
@@ -28,9 +33,29 @@ class Interruption:
     begin: InterruptionBegin
     ended: Line | None = None
     end: InterruptionEnd | None = None
+    asked: int = 0
+    """How often the device asked for the reason."""
+    explained: Line | None = None
+    explanation: Explanation | None = None
+    """The first one; it counts only where ``holds``."""
+    early: bool = False
+    """It stands before the interruption's end."""
+    addenda: list[Line] = field(default_factory=list)
+    holds: bool = False
+    """The explanation breaks no rule (``reasons``)."""
+    elsewhere: str = ""
+    """The session, or part of one, that has the reason's sound and is not here."""
 
     def covers(self, track: str) -> bool:
         return self.begin.track in (track, "all")
+
+
+@dataclass(slots=True)
+class Impairment:
+    """Picture, sound or disk was not as it should be; recorded on, so no hole."""
+
+    begin: ImpairmentBegin
+    end: ImpairmentEnd | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +71,10 @@ class Session:
     close: SessionClose | None = None
     segments: list[Segment] = field(default_factory=list)
     interruptions: list[Interruption] = field(default_factory=list)
+    numbered: dict[int, Interruption] = field(default_factory=dict)
+    """The same by their numbers, of two with one number the later."""
+    impairments: dict[int, Impairment] = field(default_factory=dict)
+    """By number, in the order in which they began."""
     problems: list[Problem] = field(default_factory=list)
 
     def spans(self, track: str) -> Iterator[tuple[Line, TrackSpan]]:
@@ -77,11 +106,18 @@ def _take(session: Session, line: Line, whole: bool) -> None:
         case Fragment() | SegmentClose() as entry:
             _continue_segment(session, line, entry, whole)
         case InterruptionBegin() as entry:
-            if any(known.begin.interruption == entry.interruption for known in session.interruptions):
+            if entry.interruption in session.numbered:
                 session.problems.append(line.problem("interruption_twice", number=entry.interruption))
-            session.interruptions.append(Interruption(line, entry))
+            session.interruptions.append(known := Interruption(line, entry))
+            session.numbered[entry.interruption] = known
         case InterruptionEnd() as entry:
             _end_interruption(session, line, entry, whole)
+        case ExplanationAsked() | Explanation() | ExplanationAddendum() as entry:
+            _take_reason(session, line, entry, whole)
+        case ImpairmentBegin() as entry:
+            session.impairments.setdefault(entry.impairment, Impairment(entry))
+        case ImpairmentEnd() as entry if entry.impairment in session.impairments:
+            session.impairments[entry.impairment].end = entry
         case SessionClose() as entry if session.closed is None:
             session.closed, session.close = line, entry
         case SessionOpen() | SessionClose():
@@ -124,11 +160,38 @@ def _continue_segment(session: Session, line: Line, entry: Fragment | SegmentClo
 
 
 def _end_interruption(session: Session, line: Line, entry: InterruptionEnd, whole: bool) -> None:
-    found = [known for known in session.interruptions if known.begin.interruption == entry.interruption]
-    if found and found[-1].end is None:
-        found[-1].ended, found[-1].end = line, entry
+    found = session.numbered.get(entry.interruption)
+    if found and found.end is None:
+        found.ended, found.end = line, entry
     elif whole or found:
         session.problems.append(line.problem("interruption_unknown", number=entry.interruption))
+
+
+def _take_reason(
+    session: Session, line: Line, entry: ExplanationAsked | Explanation | ExplanationAddendum, whole: bool
+) -> None:
+    """Bind it to the interruption that had begun by then."""
+    known = session.numbered.get(entry.interruption)
+    if known is None:
+        if whole or _would_be_here(session, entry.interruption):
+            asked = isinstance(entry, ExplanationAsked)
+            kind = "asked_unknown" if asked else "explanation_unknown"
+            session.problems.append(line.problem(kind, number=entry.interruption))
+    elif isinstance(entry, ExplanationAsked):
+        known.asked += 1
+    elif isinstance(entry, ExplanationAddendum):
+        known.addenda.append(line)
+        if known.explained is None:
+            session.problems.append(line.problem("addendum_alone", number=entry.interruption))
+    elif known.explained is None:
+        known.explained, known.explanation, known.early = line, entry, known.end is None
+    else:
+        session.problems.append(line.problem("explanation_twice", number=entry.interruption))
+
+
+def _would_be_here(session: Session, number: int) -> bool:
+    """Whether a part of a stream would hold the beginning of that interruption: numbers only rise."""
+    return number < 0 or (bool(session.interruptions) and number > session.interruptions[0].begin.interruption)
 
 
 def _unfinished(session: Session) -> Iterator[Problem]:

@@ -2,20 +2,26 @@
 
 An answer is ``no`` where a problem counts against it, else ``unknown`` where a problem leaves it open, else ``yes``.
 Exit status: a ``no`` 1, otherwise an ``unknown`` 2, otherwise an explanation that is owed 1, otherwise 0. An owed
-explanation is a duty, no damage (R19b): ``nothing_missing`` stays ``yes``, ``explained`` says no.
+explanation is a duty, no damage (R19b): ``nothing_missing`` stays ``yes``, ``explained`` says no. Of a spoken reason
+it says that speech is there; whose it is and what it says is for people to hear.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.evidence.entries import DEVICE_STREAM, Clock
+from agent.evidence.entries import DEVICE_STREAM, Clock, Spoken
 from agent.verify.accounting import Account, Gap
 from agent.verify.anchors import Anchors
 from agent.verify.facts import Evidence, Log, Problem
 from agent.verify.moments import Clocks, rfc3339
-from agent.verify.session import Interruption
+from agent.verify.reasons import shown
+from agent.verify.session import Impairment, Interruption
 from agent.verify.words import KINDS, Language, Question, answer, render
+
+MAX_NAMES = 5
+"""Sessions that a sentence names; the JSON has each."""
 
 
 @dataclass(slots=True)
@@ -99,7 +105,7 @@ def _bytes_answer(found: Found, language: Language) -> dict[str, Any]:
 def _missing_answer(found: Found, language: Language) -> dict[str, Any]:
     given = _effect(found, "nothing_missing")
     if given != "yes":
-        return {"answer": given, "text": answer(f"missing_{given}", language)}
+        return {"answer": given, "text": answer(f"missing_{given}", language) + _reasons(found, language)}
     if not found.accounts:
         return {"answer": given, "text": answer("missing_none", language)}
     gaps = sum(len(account.gaps) for account, _ in found.accounts)
@@ -109,7 +115,20 @@ def _missing_answer(found: Found, language: Language) -> dict[str, Any]:
         text += answer("missing_open", language, open=", ".join(still_open))
     if found.asked_part:
         text += answer("missing_asked", language)
-    return {"answer": given, "text": text}
+    return {"answer": given, "text": text + _reasons(found, language)}
+
+
+def _reasons(found: Found, language: Language) -> str:
+    """What the reasons that hold are worth: speech without a judge, text, sound that must be fetched elsewhere."""
+    holding = [known for account, _ in found.accounts for known in account.interruptions if known.holds]
+    ways = Counter(known.explanation.how for known in holding if known.explanation)
+    text = "".join(answer(f"reasons_{way}", language, count=ways[way]) for way in ("spoken", "written") if ways[way])
+    elsewhere = [known.elsewhere for known in holding if known.elsewhere]
+    if elsewhere:
+        names = list(dict.fromkeys(elsewhere))
+        listed = ", ".join(shown(name) for name in names[:MAX_NAMES]) + (", ..." if names[MAX_NAMES:] else "")
+        text += answer("reasons_elsewhere", language, count=len(elsewhere), sessions=listed)
+    return text
 
 
 def _signer_answer(found: Found, language: Language) -> dict[str, Any]:
@@ -208,6 +227,7 @@ def _session(account: Account, clocks: Clocks) -> dict[str, Any]:
         ],
         "gaps": [_gap(account, clocks, gap) for gap in account.gaps],
         "interruptions": [_interruption(known, clocks) for known in account.interruptions],
+        "impairments": [_impairment(known, clocks) for known in account.session.impairments.values()],
     }
 
 
@@ -241,7 +261,35 @@ def _interruption(known: Interruption, clocks: Clocks) -> dict[str, Any]:
         "shortest_ms": end.shortest_us // 1000 if end else None,
         "longest_ms": end.longest_us // 1000 if end and end.longest_us >= 0 else None,
         "resumed": end.resumed if end else None,
-        "explained": "no",
+        "explained": "yes" if known.holds else "no",
+        "explanation": _explanation(known, clocks),
+    }
+
+
+def _explanation(known: Interruption, clocks: Clocks) -> dict[str, Any] | None:
+    """How the reason was given, and where to hear it; None where none holds."""
+    entry = known.explanation
+    if entry is None or not known.holds:
+        return None
+    spoken = entry.spoken if isinstance(entry.spoken, Spoken) else None
+    return {
+        "how": entry.how,
+        "officer": entry.officer,
+        "session": spoken.session if spoken else None,
+        "from": rfc3339(clocks.utc_us(spoken.boot, spoken.from_us)) if spoken else None,
+        "to": rfc3339(clocks.utc_us(spoken.boot, spoken.until_us)) if spoken else None,
+        "speech_ms": spoken.speech_ms if spoken else None,
+        "asked": known.asked,
+    }
+
+
+def _impairment(known: Impairment, clocks: Clocks) -> dict[str, Any]:
+    begin, end = known.begin, known.end
+    return {
+        "kind": begin.kind,
+        "text": begin.text,
+        "from": rfc3339(clocks.utc_us(begin.boot, begin.since_us)),
+        "to": rfc3339(clocks.utc_us(end.boot, end.until_us)) if end else None,
     }
 
 

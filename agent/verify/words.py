@@ -374,6 +374,91 @@ KINDS: dict[str, Kind] = {
         "The reason of interruption {number} ({cause}) has not been explained yet.",
         "中断 {number}（{cause}）的原因尚未说明。",
     ),
+    "explanation_not_here": Kind(
+        _MISSING,
+        "owed",
+        "The reason of interruption {number} ({cause}) is not in this excerpt; the whole session shows whether it was given later.",
+        "中断 {number}（{cause}）的原因不在本节选之内，是否已在其后说明须查看完整记录。",
+    ),
+    # --- reasons
+    "asked_unknown": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} asks for the reason of interruption {number}, which had not begun.",
+        "条目 {entry} 询问中断 {number} 的原因，而该中断此前并未开始。",
+    ),
+    "explanation_unknown": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} explains interruption {number}, which had not begun.",
+        "条目 {entry} 说明中断 {number} 的原因，而该中断此前并未开始。",
+    ),
+    "explanation_twice": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} explains interruption {number} a second time; a reason is added to, never replaced.",
+        "条目 {entry} 再次说明中断 {number}；原因只可补充，不可替换。",
+    ),
+    "explanation_early": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} explains interruption {number} before its end, though recording went on after it.",
+        "条目 {entry} 在中断 {number} 结束前即作说明，而其后记录已恢复。",
+    ),
+    "explanation_form": Kind(
+        _MISSING,
+        "no",
+        "The reason in entry {entry} is said to be {how}, and what it holds is not.",
+        "条目 {entry} 自称 {how}（口述或书面），其内容与此不符。",
+    ),
+    "explanation_written": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} explains interruption {number} in writing, though the microphone is not what failed ({track}, {cause}).",
+        "条目 {entry} 以书面说明中断 {number}，而故障并非麦克风（{track}，{cause}）。",
+    ),
+    "explanation_reversed": Kind(
+        _MISSING,
+        "no",
+        "The range of sound in entry {entry} does not begin before it ends.",
+        "条目 {entry} 所指录音的起点不早于终点。",
+    ),
+    "explanation_speech": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} says that of {length_ms} ms of sound {speech_ms} ms are speech.",
+        "条目 {entry} 称 {length_ms} 毫秒的录音中有 {speech_ms} 毫秒语音。",
+    ),
+    "explanation_foretold": Kind(
+        _MISSING,
+        "no",
+        "The reason in entry {entry} was spoken before interruption {number} began.",
+        "条目 {entry} 的口述早于中断 {number} 的开始。",
+    ),
+    "explanation_session": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} names the sound of session {session}, which is not there.",
+        "条目 {entry} 所指录音属于执法记录 {session}，而该记录不存在。",
+    ),
+    "explanation_fragments": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} names fragments of session {session} that are not there, hold no sound, or are out of order.",
+        "条目 {entry} 所指的执法记录 {session} 的片段不存在、没有声音或次序有误。",
+    ),
+    "explanation_outside": Kind(
+        _MISSING,
+        "no",
+        "{length_ms} ms of the range in entry {entry} do not lie in the sound of the fragments of session {session} that it names.",
+        "条目 {entry} 所指录音有 {length_ms} 毫秒不在其所列执法记录 {session} 的片段之内。",
+    ),
+    "addendum_alone": Kind(
+        _MISSING,
+        "no",
+        "Entry {entry} adds to the reason of interruption {number}, which had not been given.",
+        "条目 {entry} 补充中断 {number} 的原因，而该原因此前并未说明。",
+    ),
 }
 
 
@@ -417,6 +502,15 @@ ANSWERS: dict[str, tuple[str, str]] = {
     ),
     "missing_open": (" Still open: {open}.", "尚未结束：{open}。"),
     "missing_asked": (" This is said of what you asked for, and of nothing else.", "以上仅就所询时间而言。"),
+    "reasons_spoken": (
+        " Reasons given by voice: {count}; speech is present, its content was not judged.",
+        "口述原因 {count} 处：检出语音，未判断其内容。",
+    ),
+    "reasons_written": (" Reasons given in writing: {count}.", "书面原因 {count} 处。"),
+    "reasons_elsewhere": (
+        " Of {count} the sound lies in session {sessions}, which is not here, or not wholly.",
+        "其中 {count} 处的录音在执法记录 {sessions} 中，不在（或不全在）此处。",
+    ),
     "missing_none": ("There is no session in it.", "其中没有执法记录。"),
     "missing_no": ("Something is missing without a reason; see the problems.", "有内容无故缺失，见问题清单。"),
     "missing_unknown": (

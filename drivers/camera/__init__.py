@@ -46,7 +46,24 @@ class VideoPacket(Message, frozen=True, tag="camera.packet"):
     """capture time x frame rate, rounded: consecutive while nothing is lost, and shows a restarted camera's hole."""
 
 
-CameraMessage = CameraParameters | VideoPacket | Fault | Counter | Log
+class PictureFigures(Message, frozen=True, tag="camera.figures"):
+    """What a small luma plane tells of whether the picture shows anything (``drivers.camera.quality``); once a second.
+
+    Sent before the packet of the same capture. A driver without pictures (a replayed clip) sends none."""
+
+    capture_ns: int
+    """CLOCK_BOOTTIME of the picture's capture."""
+    mean: int
+    """Of luma, 0 to 255."""
+    variance: int
+    """Of luma: 0 for a picture of one brightness, thousands for a contrasty one."""
+    difference: int
+    """Mean absolute difference to the plane of a second before, in hundredths; -1: there is none to compare with."""
+    sharpness: int
+    """Variance of the Laplacian of luma: edges and texture, and noise."""
+
+
+CameraMessage = CameraParameters | VideoPacket | PictureFigures | Fault | Counter | Log
 
 
 class Camera(Protocol):

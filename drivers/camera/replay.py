@@ -5,6 +5,9 @@ clip's end when it loops; with B-frames decoding and presentation stay apart, an
 than a live encoder could have given it, which is once every picture that it precedes in presentation was captured.
 The file is read twice, first for its times only, so a long clip costs little memory. Its sound is ignored. What
 is not H.264, has no key frame or no time stamps is refused with the command that makes it usable.
+
+No picture is decoded here, so no ``PictureFigures`` are sent: nobody watches whether a replayed picture shows anything.
+The scenario's ``camera.*`` events do not touch a clip either.
 """
 
 from array import array

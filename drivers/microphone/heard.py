@@ -2,29 +2,35 @@
 
 Quiet noise; a tone of 1 kHz for 40 ms that begins at each whole second of CLOCK_BOOTTIME, the moment at which a
 frame whose number is a multiple of the frame rate is captured, so that the offset between sound and picture can
-be measured; and speech from WAV files when the scenario says so. A sample clock that runs fast simply asks for
-moments that lie closer together.
+be measured; and speech, from WAV files or from a synthesizer, when the scenario says so. Where it says that the wire
+is broken there is digital silence, and where the amplifier is at its limits all of this is distorted at full scale. A
+sample clock that runs fast simply asks for moments that lie closer together.
 """
 
+import io
 import wave
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drivers.clock import SECOND_NS
 from drivers.errors import SpeechUnusable
-
-Sound = NDArray[np.float32]
-Wide = NDArray[np.floating[Any]]
+from drivers.microphone.speech import Sound, Wide
+from drivers.microphone.story import Span
+from drivers.signals import Language
+from drivers.signals.speech import NotRendered, rendered
 
 TONE_HZ = 1000
 TONE_S = 0.040
 TONE_LEVEL = 0.5
 NOISE_LEVEL = 0.002
+SPOKEN_PEAK = 0.45
+"""Of rendered words: a synthesizer goes up to full scale, and together with the tone that would be distorted."""
+OVERDRIVE = 1000.0
+"""Gain of an amplifier at its limits: what is quiet noise otherwise is square at full scale."""
 _NOISE_SAMPLES = 1 << 16
 MAX_SPEECH_BYTES = 64 * 1024 * 1024
 
@@ -46,8 +52,15 @@ class Speech:
 class World:
     """All sound there is."""
 
-    def __init__(self, speeches: Iterable[Speech] = (), seed: int = 1) -> None:
+    def __init__(
+        self,
+        speeches: Iterable[Speech] = (),
+        seed: int = 1,
+        silences: Iterable[Span] = (),
+        clippings: Iterable[Span] = (),
+    ) -> None:
         self._speeches = list(speeches)
+        self._gains = [(span, OVERDRIVE) for span in clippings] + [(span, 0.0) for span in silences]
         noise = np.random.default_rng(seed).standard_normal(_NOISE_SAMPLES)
         self._noise = np.resize((NOISE_LEVEL * noise).astype(np.float32), 2 * _NOISE_SAMPLES)
 
@@ -61,6 +74,10 @@ class World:
             since_s = (from_ns - speech.begins_ns) / SECOND_NS
             if since_s + offsets_s[-1] >= 0 and since_s * speech.rate < len(speech.samples):
                 sound = sound + speech.at(offsets_s + since_s)
+        for (begins_ns, ends_ns), gain in self._gains:
+            if begins_ns < from_ns + count * step_ns and from_ns < ends_ns:
+                begin_s, end_s = (begins_ns - from_ns) / SECOND_NS, (ends_ns - from_ns) / SECOND_NS
+                sound = np.where((begin_s <= offsets_s) & (offsets_s < end_s), gain * sound, sound)
         return np.clip(sound, -1.0, 1.0).astype(np.float32)
 
     def _noise_at(self, from_ns: int, step_ns: float, count: int) -> Sound:
@@ -80,17 +97,28 @@ def _tone(from_ns: int, offsets_s: Wide) -> Wide:
 
 def read_wav(path: Path) -> tuple[Sound, int]:
     """(samples of the first channel, rate) of a WAV with 16-bit PCM. Raises SpeechUnusable, which says what to do."""
+    remedy = f"make it so: ffmpeg -i {path.name} -ac 1 -ar 48000 -c:a pcm_s16le OUT.wav"
     try:
-        with wave.open(str(path), "rb") as file:
-            width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
-            data = file.readframes(MAX_SPEECH_BYTES // (width * channels))
+        with path.open("rb") as file:
+            return _samples(file)
     except (OSError, EOFError, wave.Error) as error:
-        raise SpeechUnusable(f"{path} cannot be spoken ({error}); {_remedy(path)}") from error
+        raise SpeechUnusable(f"{path} cannot be spoken ({error}); {remedy}") from error
+
+
+def rendered_speech(text: str, language: Language) -> tuple[Sound, int]:
+    """(samples, rate) of ``text`` as a synthesizer says it. Raises SpeechUnusable, which names the missing package."""
+    try:
+        samples, rate = _samples(io.BytesIO(rendered(text, language)))
+    except (NotRendered, EOFError, wave.Error) as error:
+        raise SpeechUnusable(f"the scenario's words {text!r} cannot be spoken: {error}") from error
+    return samples * np.float32(SPOKEN_PEAK / max(float(np.abs(samples).max()), 1e-3)), rate
+
+
+def _samples(file: BinaryIO) -> tuple[Sound, int]:
+    with wave.open(file) as reader:
+        width, channels, rate = reader.getsampwidth(), reader.getnchannels(), reader.getframerate()
+        data = reader.readframes(MAX_SPEECH_BYTES // (width * channels))
     if width != 2:
-        raise SpeechUnusable(f"{path} has {8 * width} bits a sample, 16 are needed; {_remedy(path)}")
+        raise wave.Error(f"it has {8 * width} bits a sample, 16 are needed")
     samples = np.frombuffer(data, "<i2").reshape(-1, channels)[:, 0]
     return (samples / 32768).astype(np.float32), rate
-
-
-def _remedy(path: Path) -> str:
-    return f"make it so: ffmpeg -i {path.name} -ac 1 -ar 48000 -c:a pcm_s16le OUT.wav"

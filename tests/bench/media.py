@@ -50,13 +50,16 @@ def encode() -> Media:
     options: dict[str, Any] = {"driver": "simulated"}
     camera = {**options, "device": "BENCH", "bitrate_kbit": BIT_RATE_KBIT}
     clock = InstantClock(NS_PER_S, 1_780_000_000 * NS_PER_S)
-    shown = list(itertools.islice(make("camera", camera, clock).messages(), 1 + FPS * LOOP_S))
+    shown = make("camera", camera, clock).messages()
+    shape = next(shown)
+    pictures = list(itertools.islice((m.data for m in shown if isinstance(m, VideoPacket)), FPS * LOOP_S))
     clock = InstantClock(NS_PER_S, 1_780_000_000 * NS_PER_S)
+    heard = make("microphone", options, clock).messages()
+    coding = next(heard)
     wanted = RATE * LOOP_S // SOUND_SAMPLES
-    heard = list(itertools.islice(make("microphone", options, clock).messages(), 1 + wanted))
-    pictures = [m.data for m in shown if isinstance(m, VideoPacket)]
-    assert isinstance(shown[0], CameraParameters) and isinstance(heard[0], SoundParameters)
-    return Media(shown[0], heard[0], pictures, [m.data for m in heard[1:]])
+    sounds = list(itertools.islice((m.data for m in heard if isinstance(m, SoundPacket)), wanted))
+    assert isinstance(shape, CameraParameters) and isinstance(coding, SoundParameters)
+    return Media(shape, coding, pictures, sounds)
 
 
 def save(media: Media, path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_recorder_comes_up_and_answers(device: Device) -> None:
     wait(lambda: set(device.status()["sensors"].values()) == {"up"})
     status = device.status()
     assert (status["state"], status["session"], status["assigned"]) == ("standby", "", "no")
-    assert set(status["pids"]) == {"recorder", "camera", "microphone", "position"}
+    assert set(status["pids"]) == {"recorder", "camera", "microphone", "position", "storage"}
 
 
 def test_a_spool_is_named_instead_of_a_configuration(device: Device) -> None:

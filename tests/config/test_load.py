@@ -43,6 +43,9 @@ driver = "simulated"
 driver = "simulated"
 [position]
 driver = "simulated"
+[signals]
+driver = "simulated"
+folder = "spoken"
 """
 
 
@@ -61,6 +64,23 @@ def test_defaults_are_those_of_the_design() -> None:
     assert (record.prerecord_s, record.prerecord_sound, record.segment_s) == (30, True, 60)
     assert (record.flush_ms, record.queue_s, record.resume_s) == (400, 20, 1800)
     assert record.required_tracks == ("video", "sound")
+
+
+def test_a_reason_is_asked_for_as_the_design_says_unless_the_file_says_otherwise() -> None:
+    ask = parse(GOOD).ask
+    assert (ask.settle_ms, ask.prompt_s, ask.listen_s, ask.silence_ms, ask.longest_s) == (2000, 20, 30, 3000, 120)
+    assert (ask.least_speech_ms, ask.again_s, ask.most_again_s, ask.join_s) == (1000, 60, 1800, 60)
+    assert (ask.at_stop, ask.utc_offset_min) == (True, 480)
+    other = parse(with_line("ask", "at_stop = false\nutc_offset_min = -210")).ask
+    assert (other.at_stop, other.utc_offset_min, other.listen_s) == (False, -210, 30)
+
+
+def test_a_device_without_signals_says_nothing_and_one_with_them_speaks_chinese() -> None:
+    signals = parse(GOOD).signals
+    assert signals is not None
+    assert (signals.language, signals.mute, signals.cache_mb) == ("zh", False, 64)
+    assert signals.folder == "/etc/liuhen/spoken"
+    assert parse(GOOD[: GOOD.index("[signals]")]).signals is None
 
 
 def test_relative_paths_count_from_the_files_folder() -> None:
@@ -178,10 +198,60 @@ REFUSED: dict[str, tuple[str, type[ConfigError], tuple[str, ...]]] = {
         ValueRefused,
         ("mirror_keys, number 1", "name+id+key"),
     ),
+    "a receipt key that is no vkey": (
+        with_line("trust", 'receipt_keys = ["store"]'),
+        ValueRefused,
+        ("receipt_keys, number 1", "name+id+key"),
+    ),
+    "a command key twice": (
+        with_line("trust", f'command_keys = ["{VKEY}", "{VKEY}"]'),
+        ValueRefused,
+        ("command_keys", "twice"),
+    ),
+    "an unopened receipt of a store that is not known": (
+        with_line("trust", f'receipt_keys = ["{VKEY}"]\nunopened_keys = ["other.example"]'),
+        ValueRefused,
+        ("unopened_keys names 'other.example'", VKEY.partition("+")[0]),
+    ),
+    "storage levels that change places": (
+        GOOD + "[storage]\nlow_min = 60\nwarn_min = 60\n",
+        ValueRefused,
+        ("low_min must be less than warn_min",),
+    ),
+    "room that is wanted below what is warned of": (
+        GOOD + "[storage]\nroom_min = 45\n",
+        ValueRefused,
+        ("room_min at least warn_min",),
+    ),
     "a driver that this version lacks": (
         GOOD.replace('[camera]\ndriver = "simulated"', '[camera]\ndriver = "picamera2"'),
         DriverUnknown,
         ("[camera] driver 'picamera2'", "simulated"),
+    ),
+    "a language that nobody speaks here": (
+        with_line("signals", 'language = "fr"'),
+        ValueRefused,
+        ("[signals] language must be zh or en", "'fr'"),
+    ),
+    "a speaker driver that this version lacks": (
+        GOOD.replace('[signals]\ndriver = "simulated"', '[signals]\ndriver = "alsa"'),
+        DriverUnknown,
+        ("[signals] driver 'alsa'", "simulated"),
+    ),
+    "spoken words inside the spool": (
+        GOOD.replace('"spoken"', '"/srv/spool/spoken"'),
+        ValueRefused,
+        ("[signals] folder lies inside the spool",),
+    ),
+    "silence so short that a pause for thought ends an answer": (
+        with_line("ask", "silence_ms = 500"),
+        ValueRefused,
+        ("[ask] silence_ms must be 1000 to 10000 (ms)", "500"),
+    ),
+    "an offset that no place on earth has": (
+        with_line("ask", "utc_offset_min = 900"),
+        ValueRefused,
+        ("[ask] utc_offset_min must be -720 to 840 (min)",),
     ),
     "video required without a camera": (
         GOOD.replace('[camera]\ndriver = "simulated"\n', ""),

@@ -14,7 +14,7 @@ from drivers.child import make
 from drivers.clock import InstantClock
 from drivers.glyphs import Luma
 from drivers.microphone import SoundPacket, SoundParameters
-from drivers.microphone.heard import Sound
+from drivers.microphone.speech import Sound
 
 NOW_NS = 86_400 * 10**9 + 7_777_777
 UTC_NS = 1_790_000_000 * 10**9

@@ -1,21 +1,25 @@
-"""The sensor's process, really started: it speaks, is refused by name, and never outlives its recorder."""
+"""The sensor's process, really started: it speaks, does as it is told, and never outlives its recorder."""
 
 import contextlib
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from drivers import Fault, link
+from drivers import Fault, Log, child, link
 from drivers.camera import CameraParameters, VideoPacket
-from drivers.microphone import SoundPacket, SoundParameters
+from drivers.microphone import Listen, SoundFigures, SoundPacket, SoundParameters
 from drivers.position import Fix
-from drivers.spawn import Sensor, spawn
+from drivers.signals import NotSaid, Say
+from drivers.spawn import OPTIONS_VARIABLE, Sensor, spawn
 from tests.drivers import decoded
 
 PATIENCE_S = 30.0
@@ -39,6 +43,32 @@ def received(sensor: Sensor, count: int) -> list[link.AnyMessage]:
         assert message is not None, "the sensor is silent"
         messages.append(message)
     return messages
+
+
+@contextlib.contextmanager
+def stubborn(name: str) -> Iterator[tuple[Sensor, socket.socket]]:
+    """A process whose driver is ``tests.drivers.stubborn``'s of that name, and our end of its link."""
+    ours, theirs = link.pair()
+    command = [sys.executable, "-P", "-m", "tests.drivers.stubborn", str(theirs.fileno())]
+    options = {OPTIONS_VARIABLE: f'{{"driver":"{name}"}}'}
+    process = subprocess.Popen(command, env={**os.environ, **options}, pass_fds=(theirs.fileno(),))
+    theirs.close()
+    sensor = Sensor(process, link.Reader(ours), link.CommandSender(ours))
+    try:
+        assert isinstance(received(sensor, 1)[0], Log)
+        yield sensor, ours
+    finally:
+        sensor.end()
+
+
+def the_fault(sensor: Sensor) -> Fault:
+    """What it says at its end, whatever else it says before."""
+    while not isinstance(message := sensor.reader.receive(PATIENCE_S), Fault):
+        assert message is not None, "the sensor is silent"
+    with pytest.raises(link.LinkClosed):
+        while sensor.reader.receive(PATIENCE_S) is not None:
+            pass
+    return message
 
 
 def is_alive(pid: int) -> bool:
@@ -151,6 +181,83 @@ def test_what_a_person_must_mend_comes_as_a_fault_and_the_process_ends(
         with pytest.raises(link.LinkClosed):
             sensor.reader.receive(PATIENCE_S)
         assert sensor.process.wait(PATIENCE_S) == 64
+
+
+def test_the_speech_detector_runs_only_while_it_is_wanted() -> None:
+    with running("microphone", {"driver": "simulated"}) as sensor:
+
+        def speech_ms() -> int:
+            while not isinstance(message := sensor.reader.receive(PATIENCE_S), SoundFigures):
+                assert isinstance(message, SoundParameters | SoundPacket)
+            return message.speech_ms
+
+        assert speech_ms() == -1
+        sensor.send(Listen(True))
+        assert any(speech_ms() >= 0 for _ in range(40))
+        sensor.send(Listen(False))
+        assert any(speech_ms() == -1 for _ in range(40))
+
+
+def test_signals_answer_what_they_are_told() -> None:
+    with running("signals", {"driver": "simulated", "mute": True}) as sensor:
+        sensor.send(Say(7, "请口述中断原因。", "zh"))
+        (answer,) = received(sensor, 1)
+        assert isinstance(answer, NotSaid)
+        assert answer.number == 7
+
+
+def test_a_driver_that_takes_no_commands_goes_on() -> None:
+    with stubborn("deaf") as (sensor, _):
+        for _ in range(40):
+            sensor.send(Listen(True))
+            assert received(sensor, 1) == [Log("here")]
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0\4oops", b"\xff\xff\xff\xff", b"\0\0\0\0"], ids=["body", "length", "empty"])
+def test_garbage_from_the_recorder_ends_the_process_with_a_fault(data: bytes) -> None:
+    with stubborn("deaf") as (sensor, ours):
+        ours.send(data)
+        assert the_fault(sensor).kind == "link.garbage"
+        assert sensor.process.wait(PATIENCE_S) == 1
+
+
+def test_a_message_of_a_sensor_is_no_command() -> None:
+    with stubborn("deaf") as (sensor, ours):
+        body = msgspec.msgpack.encode(Log("here"))
+        ours.send(struct.pack(">I", len(body)) + body)
+        assert "the recorder sent" in the_fault(sensor).text
+
+
+def test_a_driver_stuck_in_a_command_ends_with_the_recorder() -> None:
+    with stubborn("stuck") as (sensor, _):
+        sensor.send(Listen(True))
+        assert received(sensor, 3) == [Log("here")] * 3
+        sensor.reader.close()
+        assert sensor.process.wait(PATIENCE_S) == 0
+
+
+def test_a_driver_that_lets_commands_pile_up_is_ended_with_a_fault() -> None:
+    with stubborn("stuck") as (sensor, _):
+        for _ in range(child.MOST_WAITING + 2):
+            sensor.send(Listen(True))
+        assert the_fault(sensor).kind == "driver.stuck"
+        assert sensor.process.wait(PATIENCE_S) == 1
+
+
+def test_a_fault_of_a_process_that_nobody_reads_does_not_keep_it_alive() -> None:
+    with stubborn("loud") as (sensor, ours):
+        ours.send(b"\xff\xff\xff\xff")
+        assert sensor.process.wait(PATIENCE_S) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "status"), [("failing", "driver.failed", 1), ("refusing", "microphone.gone", 64)]
+)
+def test_what_fails_in_a_command_comes_as_a_fault_and_the_process_ends(name: str, kind: str, status: int) -> None:
+    with stubborn(name) as (sensor, _):
+        sensor.send(Listen(True))
+        assert the_fault(sensor).kind == kind
+        assert sensor.process.wait(PATIENCE_S) == status
 
 
 def test_options_do_not_stand_in_the_command_line() -> None:

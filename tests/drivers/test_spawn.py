@@ -28,7 +28,7 @@ def test_a_process_that_cannot_be_killed_is_left_behind_and_reaped_once_it_goes(
     try:
         assert process.stdout is not None
         process.stdout.readline()
-        sensor = spawn.Sensor(process, link.Reader(ours))
+        sensor = spawn.Sensor(process, link.Reader(ours), link.CommandSender(ours))
         left = spawn.reap()
         assert sensor.end(grace_s=0.1) is None
         assert process.kills == 1

@@ -337,7 +337,18 @@ def nothing_is_silent(rig: Watched, told: Told, whole: Told, fault: Fault) -> No
     struck_is_told(rig, told, whole, fault)
 
 
-PLUMBING = (e.SegmentOpen, e.Fragment, e.SegmentClose, e.SessionBegin, e.SessionHead, e.DeviceCarry, e.SessionCarry)
+PLUMBING = (
+    e.SegmentOpen,
+    e.Fragment,
+    e.SegmentClose,
+    e.SessionBegin,
+    e.SessionHead,
+    e.DeviceCarry,
+    e.OwedCarry,
+    e.AlarmsCarry,
+    e.DeadlineCarry,
+    e.SessionCarry,
+)
 """Entries that say in which file something lies, or repeat others: an error may well add to them."""
 PLACE = ("n", "prev", "salt", "boot_us")
 

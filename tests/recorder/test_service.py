@@ -256,6 +256,7 @@ def test_sigterm_leaves_a_shutdown_and_the_next_start_goes_on_with_the_same_sess
     with _process(config):
         _wait(lambda: recorder.status()["state"] == "recording")
         assert recorder.status()["session"] == "s000001"
+        recorder.post("stop", {})  # the reason of the shutdown is asked for first
         recorder.post("stop", {})
         _wait(lambda: _sessions(tmp_path / "spool")[-1].close is not None)
     [session] = _sessions(tmp_path / "spool")

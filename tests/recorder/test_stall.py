@@ -126,7 +126,7 @@ def test_the_lag_of_a_standing_disk_is_told_live_and_in_the_journal(stall: tuple
     assert isinstance(begin, e.ImpairmentBegin)
     assert isinstance(end, e.ImpairmentEnd)
     assert (begin.kind, begin.impairment) == ("storage.slow", end.impairment)
-    assert end.worst_ms > 15_000
+    assert end.worst > 15_000
     lags = [entry.lag_ms for entry in _entries(session, e.Fragment) if isinstance(entry, e.Fragment)]
     assert max(lags) > 15_000
 

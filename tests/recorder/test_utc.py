@@ -40,7 +40,7 @@ def test_a_receiver_outranks_the_system_for_a_minute_after_its_last_fix() -> Non
 
 def test_one_entry_a_minute_while_the_source_stays() -> None:
     utc = Utc(3)
-    told = [at_s for at_s in range(200) if utc.take(reading(at_s, "ntp"), at_s * SECOND_NS)]
+    told = [at_s for at_s in range(200) if utc.take(reading(at_s, "ntp", at_s * 1_000_000), at_s * SECOND_NS)]
     assert told == [0, 60, 120, 180]
     assert TELL_EVERY_NS == 60 * SECOND_NS
 
@@ -49,3 +49,32 @@ def test_the_entry_carries_the_readings_moment_and_not_that_of_its_arrival() -> 
     (entry,) = Utc(3).take(reading(5, "gnss", 77, 8), 9 * SECOND_NS)
     assert (entry.boot, entry.at_us, entry.boot_us) == (3, 5_000_000, 9_000_000)
     assert (entry.utc_us, entry.source, entry.error_us) == (77, "gnss", 8)
+
+
+@pytest.mark.parametrize(
+    ("utc_us", "error_us", "told"),
+    [
+        (10_000_000, 7, False),
+        (10_050_000, 7, False),
+        (10_200_000, 7, True),
+        (9_700_000, 7, True),
+        (-3_600_000_000, 7, True),
+        (10_400_000, 400_000, True),
+        (10_000_000, 90_000, False),
+        (10_000_000, 2_000_000, True),
+    ],
+    ids=[
+        "as it goes",
+        "a jitter",
+        "a step",
+        "a step back",
+        "an hour",
+        "less sure, and off",
+        "a bit less sure",
+        "unsure",
+    ],
+)
+def test_a_step_and_another_error_bound_are_told_at_once(utc_us: int, error_us: int, told: bool) -> None:
+    utc = Utc(0)
+    utc.take(reading(0, "ntp", 0), 0)
+    assert bool(utc.take(reading(10, "ntp", utc_us, error_us), 10 * SECOND_NS)) is told

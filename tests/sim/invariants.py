@@ -26,6 +26,13 @@ TOLERANCE_US = 60_000
 TIMESCALE = {"video": 90_000, "sound": 48_000}
 
 
+LATE = (
+    e.Annotate, e.Explanation, e.ExplanationAddendum, e.ExplanationAsked,
+    e.Alarm, e.AlarmTold, e.AlarmReported, e.AlarmAcknowledged, e.Statement,
+)  # fmt: skip
+"""What may still come into a closed session's stream."""
+
+
 class Broken(AssertionError):
     """An invariant does not hold."""
 
@@ -66,6 +73,7 @@ class Session:
     begins: dict[int, e.InterruptionBegin] = field(default_factory=dict)
     ends: dict[int, e.InterruptionEnd] = field(default_factory=dict)
     impairments: dict[int, bool] = field(default_factory=dict)
+    explained: dict[int, e.Explanation] = field(default_factory=dict)
     media: dict[str, list[Range]] = field(default_factory=dict)
     ticks: dict[str, int] = field(default_factory=dict)
     jumps: list[tuple[str, Range]] = field(default_factory=list)
@@ -112,6 +120,10 @@ class Checker:
         self.streams = Streams()
         self.leaves: list[bytes] = []
         self.sessions: dict[str, Session] = {}
+        self.alarms: dict[int, tuple[str, int]] = {}
+        """Session and interruption by the alarm's number."""
+        self.acknowledged: set[int] = set()
+        self.stated: set[int] = set()
         self.boot = -1
         self.entries = 0
         self.lead_us: int | None = None
@@ -212,7 +224,7 @@ class Checker:
             return
         session = self.sessions[entry.stream]
         if session.close is not None:
-            check(isinstance(entry, e.Annotate), "after a session's close only annotations come")
+            check(isinstance(entry, LATE), "after a session's close only notes, reasons and alarms come")
         match entry:
             case e.SegmentOpen():
                 self._segment_open(session, entry)
@@ -230,6 +242,24 @@ class Checker:
             case e.ImpairmentEnd():
                 check(session.impairments.get(entry.impairment, False), "an impairment ends that did not begin")
                 session.impairments[entry.impairment] = False
+            case e.ExplanationAsked():
+                check(entry.interruption in session.ends, "asked for the reason of what has not ended")
+                check(entry.interruption not in session.explained, "asked for a reason that was given")
+            case e.Explanation():
+                check(entry.interruption in session.ends, "the reason of what has not ended")
+                check(entry.interruption not in session.explained, "a second reason (invariant 5)")
+                session.explained[entry.interruption] = entry
+                self._reason(session.begins[entry.interruption], entry)
+            case e.ExplanationAddendum():
+                check(entry.interruption in session.explained, "more to a reason that was not given")
+            case e.Alarm():
+                check(entry.interruption in session.begins, "an alarm about no interruption")
+                about = (session.id, entry.interruption)
+                check(about not in self.alarms.values(), "a second alarm about one interruption")
+                check(entry.alarm not in self.alarms, "an alarm's number is used once")
+                self.alarms[entry.alarm] = about
+            case e.AlarmTold() | e.AlarmReported() | e.AlarmAcknowledged() | e.Statement():
+                self._about_alarm(session, entry)
             case e.SessionClose():
                 self._close(session, entry)
             case e.SessionCarry():
@@ -339,6 +369,47 @@ class Checker:
         check(not left, f"a closed session has open interruptions {left} (invariant 5)")
         check(not any(session.impairments.values()), "a closed session has an open impairment")
         self.accounted(session)
+
+    def _reason(self, begin: e.InterruptionBegin, entry: e.Explanation) -> None:
+        """Written where the microphone failed, otherwise speech whose sound is attested, all of it."""
+        spoken = entry.spoken
+        if not isinstance(spoken, e.Spoken):
+            check(entry.how == "written" and isinstance(entry.private, e.Private), "a reason without words")
+            check("microphone" in (begin.cause, begin.track) or begin.track == "sound", "written without need")
+            return
+        check(entry.how == "spoken" and spoken.speech_ms > 0, "a spoken reason without speech")
+        heard = self.sessions[spoken.session]
+        spans = []
+        for ref in spoken.fragments:
+            found = heard.segments[ref.segment].fragments[ref.first : ref.last + 1]
+            check(len(found) == ref.last + 1 - ref.first, "a reason names fragments that are not attested")
+            check(all(one.boot == spoken.boot for one in found), "a reason over boots")
+            spans += [Range(s.first_us, s.last_us) for one in found for s in one.tracks if s.track == "sound"]
+        left = _uncovered(spans, Range(spoken.from_us, spoken.until_us))
+        check(left is None, f"{left} of a spoken reason is in no fragment")
+
+    def _about_alarm(
+        self, session: Session, entry: e.AlarmTold | e.AlarmReported | e.AlarmAcknowledged | e.Statement
+    ) -> None:
+        check(self.alarms.get(entry.alarm, ("",))[0] == session.id, "about an alarm that was not raised here")
+        if isinstance(entry, e.AlarmAcknowledged):
+            check(entry.alarm not in self.acknowledged, "acknowledged twice")
+            self.acknowledged.add(entry.alarm)
+        elif isinstance(entry, e.Statement):
+            check(entry.alarm not in self.stated, "stated twice")
+            self.stated.add(entry.alarm)
+
+    def alarms_add_up(self, status: dict[str, object]) -> None:
+        """An alarm is open until somebody has taken note by name; its statement is owed until it is there."""
+        wanted = {"open_alarms": self.acknowledged, "owed_statements": self.stated}
+        for name, done in wanted.items():
+            left = len(self.alarms.keys() - done)
+            check(left == status[name], f"{name}: {left} by the journal, {status[name]} by the recorder")
+
+    def reasons_add_up(self, owed: object) -> None:
+        """Every interruption that ended has its reason, or it is owed."""
+        left = sum(len(s.ends.keys() - s.explained.keys()) for s in self.sessions.values())
+        check(left == owed, f"{left} reasons are to be given, the recorder says {owed}")
 
     # --- promise 1 ------------------------------------------------------------------------------------------
 

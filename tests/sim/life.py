@@ -12,18 +12,21 @@ After each acknowledgement and each recovery ``tests.sim.invariants`` judges eve
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from agent.evidence import age
 from agent.evidence.note import Signer
 from agent.recorder import messages as m
+from agent.recorder.keeping import KeepSettings, Load
 from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovered, Recovery
 from agent.recorder.settings import Settings
 from agent.recorder.writer import Identity, Writer
 from drivers.camera import CameraParameters, VideoPacket
-from drivers.microphone import SoundPacket, SoundParameters
+from drivers.microphone import SoundFigures, SoundPacket, SoundParameters
 from drivers.position import Fix, NoFix
+from drivers.signals import NotSaid, Said
+from drivers.storage import StorageFigures
 from tests.sim.disk import Died, Fault, FaultKind, SimDisk
 from tests.sim.invariants import Checker, Counters, check
 from tests.support import streams
@@ -33,6 +36,25 @@ NS_PER_S = 1_000_000_000
 EPOCH_US = 1_780_000_000_000_000
 NEVER = 1 << 62
 SECRET = "张三, Renmin Road 1"
+
+
+LOAD = Load(
+    media_bytes_per_s=10_000,
+    flush_ms=400,
+    segment_s=20,
+    preallocated_bytes=128 * 1024,
+    recipients=1,
+    queue_s=20,
+    prerecord_s=20,
+    reason_s=180,
+    look_s=5,
+    reserve_s=0,
+    standby_h=1,
+)
+
+
+CARE: dict[str, Any] = {"duties": True, "keep": KeepSettings(), "load": LOAD}
+"""Reasons are asked for, alarms raised, the card's room is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +73,16 @@ class Cadence:
 
 
 COARSE = Cadence(
-    replace(SETTINGS, prerecord_s=20, segment_s=300, flush_ms=10_000, queue_s=60),
+    replace(
+        SETTINGS,
+        prerecord_s=20,
+        segment_s=300,
+        flush_ms=10_000,
+        queue_s=60,
+        duties=True,
+        keep=KeepSettings(),
+        load=LOAD,
+    ),
     frame_ns=NS_PER_S,
     gop=5,
     samples=48_000,
@@ -61,7 +92,9 @@ COARSE = Cadence(
     step_s=120,
 )
 FINE = Cadence(
-    replace(SETTINGS, prerecord_s=10, segment_s=20, flush_ms=400, queue_s=20),
+    replace(
+        SETTINGS, prerecord_s=10, segment_s=20, flush_ms=400, queue_s=20, duties=True, keep=KeepSettings(), load=LOAD
+    ),
     frame_ns=streams.FRAME_NS,
     gop=25,
     samples=1024,
@@ -116,6 +149,9 @@ class Life:
         self.camera, self.microphone = Source("camera"), Source("microphone")
         self.fix_ns = NEVER
         self.has_fix = True
+        self.saying: tuple[int, m.SignalsHeard] | None = None
+        """What the speaker's child will answer, and when."""
+        self.detecting = self.somebody_speaks = False
         self.tick_ns = 0
         self.work = Work()
         self.stall_until_ns = 0
@@ -169,13 +205,14 @@ class Life:
 
     def at_rest(self) -> list[Callable[[], None]]:
         seldom = [self.kill_now, self.cut_now, self.shutdown, self.issue, self.annotate_next, self.annotate_past]
-        seldom += [self.disk_error, self.clock, self.die_soon]
+        seldom += [self.disk_error, self.clock, self.die_soon, self.answer_alarm, self.free_card]
         return [*[self.start] * 8, *[self.wait] * 3, *seldom]
 
     def at_work(self) -> list[Callable[[], None]]:
         world = [self.lose_camera, self.lose_microphone, self.silence, self.late_sensor, self.clock, self.stall]
-        world += [self.lose_position, self.sleep]
+        world += [self.lose_position, self.sleep, self.speak, self.speak, self.fill_card, self.free_card]
         people = [self.mark, self.annotate, self.important, self.issue, self.stop, self.stop, self.stop_and_start]
+        people += [self.explain, self.explain_in_writing, self.answer_alarm]
         hard = [self.disk_error, self.kill_now, self.cut_now, self.die_soon, self.die_soon, self.shutdown]
         return world + people + hard
 
@@ -207,6 +244,31 @@ class Life:
     def annotate_past(self) -> None:
         for session in list(self.checker.sessions)[-1:]:
             self.step(m.AnnotateSession(session=session, private=SECRET))
+
+    def speak(self) -> None:
+        """Somebody speaks for a while; whether it is asked for or not."""
+        self.somebody_speaks = True
+        self.advance(self.rng.choice((0.5, 5, 40, 200)))
+        self.somebody_speaks = False
+
+    def explain(self) -> None:
+        self.step(m.Explain(self.now_ns))
+
+    def answer_alarm(self) -> None:
+        """Somebody reports, takes note or writes, of an alarm that there may be."""
+        alarm = self.rng.randrange(3)
+        session = list(self.checker.sessions)[-1] if self.checker.sessions else "s000001"
+        words: list[m.Message] = [
+            m.AlarmReported(self.now_ns, "phone", SECRET, self.rng.choice((-1, alarm))),
+            m.AlarmAcknowledged(alarm, "310102", SECRET),
+            m.StatementGiven(session, alarm, SECRET * 2),
+        ]
+        self.step(self.rng.choice(words))
+
+    def explain_in_writing(self) -> None:
+        for session in list(self.checker.sessions)[-2:]:
+            number = self.rng.randrange(4)
+            self.step(m.ExplainInWriting(session, number, SECRET * 2, addendum=self.rng.random() < 0.3))
 
     def issue(self) -> None:
         self.step(m.Issue(self.rng.choice(("assign", "handover", "return")), "310101", SECRET))
@@ -265,6 +327,19 @@ class Life:
 
     def sensor(self) -> Source:
         return self.rng.choice((self.camera, self.microphone))
+
+    def fill_card(self) -> None:
+        """The card is full up to the reserve; sometimes that is over soon."""
+        self.look_at_card(0)
+        self.advance(self.short())
+        if self.rng.random() < 0.7:
+            self.free_card()
+
+    def free_card(self) -> None:
+        self.look_at_card(1 << 40)
+
+    def look_at_card(self, free_bytes: int) -> None:
+        self.step(m.StorageHeard(StorageFigures(self.now_ns, free_bytes, 1 << 41, False, -1, "")))
 
     def stall(self) -> None:
         """The disk stands still, for less than the budget or for more."""
@@ -325,6 +400,7 @@ class Life:
         settings = self.cadence.settings
         self.recorder = Recorder(settings, recovered.ledger.state, recovered.resume, self.now_ns)
         self.work, self.stall_until_ns, self.finished, self.tick_ns = Work(), 0, False, self.now_ns
+        self.saying, self.detecting = None, False
         self.begin_camera()
         self.begin_microphone()
         self.fix_ns = self.now_ns if "position" in self.cadence.settings.sensors else NEVER
@@ -422,7 +498,8 @@ class Life:
         """Let mailboxes move, the earliest first, for some seconds."""
         until_ns = self.now_ns + int(seconds * NS_PER_S)
         while True:
-            at_ns = min(self.camera.next_ns, self.microphone.next_ns, self.tick_ns, self.work.at_ns, self.fix_ns)
+            sensors_ns = min(self.camera.next_ns, self.microphone.next_ns, self.fix_ns, self.said_ns)
+            at_ns = min(sensors_ns, self.tick_ns, self.work.at_ns)
             if at_ns > until_ns:
                 break
             self.now_ns = max(self.now_ns, at_ns)
@@ -436,6 +513,9 @@ class Life:
             self.send(self.camera, self.cadence.frame_ns, self.frame())
         elif self.microphone.next_ns == at_ns:
             self.send(self.microphone, self.packet_ns, self.packet())
+        elif self.saying is not None and self.said_ns == at_ns:
+            said, self.saying = self.saying[1], None
+            self.step(said)
         elif self.fix_ns == at_ns:
             self.fix_ns = self.now_ns + 2 * self.cadence.tick_ns
             self.step(m.Heard("position", self.fix() if self.has_fix else NoFix(self.now_ns, "no sky")))
@@ -449,6 +529,18 @@ class Life:
         source.number += 1
         if not silent:
             self.step(m.Heard(source.name, message))
+            if isinstance(message, SoundPacket) and source.number * self.packet_ns % NS_PER_S < self.packet_ns:
+                self.step(m.Heard(source.name, self.figures(message)))
+
+    def figures(self, last: SoundPacket) -> SoundFigures:
+        """Of the second of sound that a packet ends."""
+        from_ns = last.capture_ns + self.packet_ns - NS_PER_S
+        speech_ms = (960 if self.somebody_speaks else 0) if self.detecting else -1
+        return SoundFigures(from_ns, NS_PER_S, -2_500, -900, 0, speech_ms)
+
+    @property
+    def said_ns(self) -> int:
+        return self.saying[0] if self.saying is not None else NEVER
 
     def fix(self) -> Fix:
         utc_us = self.utc_offset_us + self.now_ns // 1000
@@ -482,7 +574,17 @@ class Life:
                 self.work = Work(handover=effect, at_ns=max(self.now_ns + self.soon_ns(), self.stall_until_ns))
             elif isinstance(effect, m.Finished):
                 self.finished = True
+            elif isinstance(effect, m.Detect):
+                self.detecting = effect.on
+            elif isinstance(effect, m.Say):
+                self.say(effect)
         self.budget_holds()
+
+    def say(self, wanted: m.Say) -> None:
+        """The speaker's child says it, cannot, or is gone."""
+        lot = self.rng.random()
+        answer = Said(wanted.number, "w" * 43, 4_000) if lot < 0.7 else NotSaid(wanted.number, "mute")
+        self.saying = (self.now_ns + 4 * NS_PER_S, m.SignalsHeard(answer)) if lot < 0.9 else None
 
     def work_on(self) -> None:
         """The writer does its work, or what it did is said."""
@@ -525,12 +627,17 @@ class Life:
         self.tell("rest")
         self.disk.break_at(None)
         self.disk.die_at = None
+        self.free_card()
         self.advance(60)
         self.step(m.Stop(self.now_ns))
+        self.advance(1)
+        self.step(m.Stop(self.now_ns))  # who is asked for a reason may end at once all the same
         self.advance(20)
         self.drain()
         check(self.writer.idle, "the writer still holds something")
         check(self.checker.open_session() is None, "a stopped session is open")
+        self.checker.reasons_add_up(self.recorder.status()["owed_reasons"])
+        self.checker.alarms_add_up(self.recorder.status())
         self.checker.files_are_named()
         self.checker.plaintext(self.identity)
         recorded = {track for session in self.checker.sessions.values() for track in session.media}

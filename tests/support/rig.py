@@ -5,7 +5,8 @@ that was in memory. Messages are delivered at their moments; the writer answers 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import merge
 from pathlib import Path
 
 from agent.evidence import age
@@ -17,9 +18,13 @@ from agent.recorder.recorder import Recorder
 from agent.recorder.recovery import Device, Recovered, Recovery
 from agent.recorder.settings import Settings
 from agent.recorder.writer import Identity, Writer
+from drivers.microphone import SoundFigures
+from drivers.signals import NotSaid, Said
 from tests.support import streams
 
 NS_PER_S = 1_000_000_000
+FIGURES_NS = 500_000_000
+SPEAKING_NS = 2 * NS_PER_S
 SETTINGS = Settings(
     prerecord_s=5,
     prerecord_sound=True,
@@ -61,6 +66,13 @@ class Rig:
         self.rotate_bytes = ROTATE_BYTES
         self.sound: streams.Sound | None = None
         self.camera_on = "camera" in settings.sensors
+        self.speaker_on = True
+        """Questions are spoken, for two seconds each."""
+        self.somebody_speaks = False
+        """What the detector finds, while it runs."""
+        self.detecting = False
+        self.level_cdb, self.clipped = -2_000, 0
+        self._said: tuple[int, m.SignalsHeard] | None = None
         self.events: list[m.Event] = []
         self.fed_until_ns = self.now_ns
         self.disk_ns: Callable[[], int] = lambda: 0
@@ -114,13 +126,23 @@ class Rig:
         until_ns = self.now_ns + int(seconds * NS_PER_S)
         frames = self.bytes_per_frame if self.camera_on else 0
         coming = streams.heard(self.fed_until_ns, until_ns, self.sound, frames)
-        for at_ns, message in coming:
+        for at_ns, message in merge(coming, self._figures(until_ns), key=lambda pair: pair[0]):
             self._tick_until(at_ns)
             self.now_ns = max(self.now_ns, at_ns)
             self.tell(message)
         self.fed_until_ns = until_ns
         self._tick_until(until_ns)
         self.now_ns = max(self.now_ns, until_ns)
+
+    def _figures(self, until_ns: int) -> Iterator[tuple[int, m.Heard]]:
+        """What the microphone's process says of its sound, while there is one."""
+        at_ns = self.fed_until_ns
+        while self.settings.duties and self.sound is not None and at_ns + FIGURES_NS <= until_ns:
+            at_ns += FIGURES_NS
+            speech_ms = (480 if self.somebody_speaks else 0) if self.detecting else -1
+            levels = self.level_cdb, self.level_cdb, self.clipped
+            figures = SoundFigures(at_ns - FIGURES_NS, FIGURES_NS, *levels, speech_ms)
+            yield at_ns + 1, m.Heard("microphone", figures)
 
     def _tick_until(self, until_ns: int) -> None:
         while self.now_ns + 50_000_000 <= until_ns:
@@ -132,9 +154,16 @@ class Rig:
         if self._answer is not None and self._answer[0] <= self.now_ns:
             answer, self._answer = self._answer[1], None
             self._take(self.recorder.step(answer, self.now_ns))
+        if self._said is not None and self._said[0] <= self.now_ns:
+            said, self._said = self._said[1], None
+            self._take(self.recorder.step(said, self.now_ns))
         before = len(self.events)
         self._take(self.recorder.step(message, self.now_ns))
         return self.events[before:]
+
+    def at_once(self, message: m.Message) -> None:
+        """One message before all that waits, as the service has it with a sleep of the machine."""
+        self._take(self.recorder.step(message, self.now_ns))
 
     def _take(self, effects: list[m.Effect]) -> None:
         for effect in effects:
@@ -142,6 +171,13 @@ class Rig:
                 self._write(effect)
             elif isinstance(effect, m.Event):
                 self.events.append(effect)
+            elif isinstance(effect, m.Say):
+                said = Said(effect.number, "w" * 43, 2000) if self.speaker_on else NotSaid(effect.number, "no speaker")
+                self._said = (self.now_ns + SPEAKING_NS, m.SignalsHeard(said))
+            elif isinstance(effect, m.Detect):
+                self.detecting = effect.on
+            elif isinstance(effect, m.Trial):
+                continue  # there is no probe here
             else:
                 self.events.append(m.Event("finished"))
 

@@ -8,6 +8,9 @@ fit, a ``free`` box up to the chunk's end. Time moves only by ``flush`` and ``wa
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET, structs
 
 from agent.evidence import aac, age, canonical, mp4, private
 from agent.evidence import entries as e
@@ -105,6 +108,8 @@ class Recording:
         self.zero_us = device.now_us  # CLOCK_BOOTTIME of presentation 0 in this boot
         self.tick = {"video": 0, "sound": 0}
         self.segment, self.sequence, self.interruptions = -1, 0, 0
+        self.heard: list[tuple[int, int, int, e.TrackSpan]] = []
+        """Boot, segment, index and span of all sound."""
         config = mp4.VideoConfig((b"\x67\x42\xc0\x1f\x95",), (b"\x68\xce\x3c\x80",), 320, 180)
         self.sound = mp4.SoundConfig(aac.audio_specific_config(48_000, 1))
         self.video, self.init = config, mp4.init_segment(config, self.sound)
@@ -151,7 +156,7 @@ class Recording:
         """Record one flush and make it durable; ``hidden`` goes into the padding, ``shift_ticks`` into tfdt."""
         start_us = self.at_us
         self.device.wait(self.flush_s)
-        runs = [self._video(), self._sound()] if "video" in tracks else [self._sound()]
+        runs = [make() for name, make in (("video", self._video), ("sound", self._sound)) if name in tracks]
         spans = [self._span(run, start_us) for run in runs]
         for run in runs:
             run.tick += shift_ticks
@@ -166,6 +171,7 @@ class Recording:
                 sealed=len(self.sealed), sealed_sha256=sha(self.sealed), lag_ms=12, fix="no", accuracy="none",
             )
         )  # fmt: skip
+        self.heard += [(self.device.boot, self.segment, self.index, span) for span in spans if span.track == "sound"]
         self.index += 1
 
     def _video(self) -> mp4.Run:
@@ -255,6 +261,47 @@ class Recording:
             )
         )  # fmt: skip
 
+    def ask(self, interruption: int, request: int = 1) -> None:
+        self.tell(
+            e.ExplanationAsked(
+                interruption=interruption, request=request, why="resumed" if request == 1 else "again", how="sound",
+                words="请口述中断原因。", prompt_sha256=sha(b"wav"),
+            )
+        )  # fmt: skip
+
+    def spoken(self, from_us: int = -1, until_us: int = -1, **changed: Any) -> e.Spoken:
+        """A range of this boot's sound, else the last half of the last flush; then anything may be changed."""
+        until_us = self.device.now_us if until_us < 0 else until_us
+        from_us = until_us - self.flush_s * SECOND // 2 if from_us < 0 else from_us
+        rows: dict[int, list[int]] = {}
+        for boot, segment, index, span in self.heard:
+            if boot == self.device.boot and span.first_us < until_us and span.last_us > from_us:
+                rows.setdefault(segment, []).append(index)
+        spoken = e.Spoken(
+            session=self.id, boot=self.device.boot, from_us=from_us, until_us=until_us,
+            fragments=[e.FragmentRef(segment=s, first=min(row), last=max(row)) for s, row in rows.items()],
+            opened_by="speech", ended_by="silence", detector="vad-1",
+            speech_ms=(until_us - from_us) // 2000, level_db=-20,
+        )  # fmt: skip
+        return structs.replace(spoken, **changed)
+
+    def explain(self, interruption: int, spoken: e.Spoken | None = None, text: str = "") -> None:
+        """By voice, just now unless ``spoken`` says when; or with a text in writing."""
+        private = self.device.seal(text) if text else UNSET
+        told = UNSET if text else spoken or self.spoken()
+        how = "written" if text else "spoken"
+        self.tell(e.Explanation(interruption=interruption, how=how, officer="210013", spoken=told, private=private))  # type: ignore[arg-type]
+
+    def add(self, interruption: int, spoken: e.Spoken | None = None, text: str = "") -> None:
+        """More to a reason."""
+        private = self.device.seal(text) if text else UNSET
+        told = UNSET if text else spoken or self.spoken()
+        how = "written" if text else "spoken"
+        addendum = e.ExplanationAddendum(
+            interruption=interruption, how=how, officer="210013", spoken=told, private=private  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.tell(addendum)
+
     def tell_head(self) -> None:
         n, leaf = self.device.last[self.id]
         self.device.write(e.SessionHead(session=self.id, count=n + 1, leaf=canonical.b64(leaf)))
@@ -277,8 +324,11 @@ def plain_session(device: Device, number: int, segments: int = 2, flushes: int =
     return recording
 
 
-def interrupted_session(device: Device, number: int, flush_s: int = 1) -> Recording:
-    """A session of eight flushes whose camera fails for the third and fourth, and whose power fails after the sixth."""
+def interrupted_session(device: Device, number: int, flush_s: int = 1, explained: bool = True) -> Recording:
+    """A session of eight flushes whose camera fails for the third and fourth, and whose power fails after the sixth.
+
+    ``explained``: the officer is asked, and answers in the sixth and in the eighth.
+    """
     recording = Recording(device, number, flush_s)
     recording.open_segment()
     recording.flush()
@@ -291,14 +341,23 @@ def interrupted_session(device: Device, number: int, flush_s: int = 1) -> Record
     recording.resume(camera, tracks="video")
     recording.open_segment("encoder")
     recording.flush()
+    if explained:
+        recording.ask(camera[0])
     recording.flush()
+    if explained:
+        recording.explain(camera[0])
     recording.close_segment("recovery")
     power = recording.interrupt("all", "power")
     device.new_boot(off_s=9)
     recording.resume(power, shortest_us=9 * SECOND)
     recording.open_segment("resume")
     recording.flush()
+    if explained:
+        recording.ask(power[0])
+        recording.ask(power[0], request=2)
     recording.flush()
+    if explained:
+        recording.explain(power[0])
     recording.close_segment()
     recording.close()
     return recording

@@ -137,7 +137,7 @@ def test_an_excerpt_from_any_second_on_verifies(start: int, world: World, tmp_pa
         world.root / "spool", SESSION, tmp_path / "x", Wanted(since_start_us=first), Wanted(since_start_us=last)
     )
     verdict = verify(tmp_path / "x", world.options).json
-    assert {problem["kind"] for problem in verdict["problems"]} <= {"explanation_owed"}
+    assert {problem["kind"] for problem in verdict["problems"]} <= {"explanation_not_here"}
     assert verdict["sessions"][0]["length_ms"] == 7000
 
 

@@ -3,6 +3,7 @@
 The other tests here run on spools that a second, independent writer made; these hold the two together.
 """
 
+import dataclasses
 import random
 import shutil
 from collections.abc import Iterator
@@ -12,15 +13,18 @@ from typing import Any
 
 import pytest
 
+from agent import fsck
 from agent.evidence import mp4
 from agent.export import export_session, open_media
 from agent.recorder import messages as m
+from agent.recorder.asking import AskSettings
 from agent.verify import Options, verify
 from agent.verify.moments import Wanted
-from tests.support.rig import Rig
+from tests.support.rig import SETTINGS, Rig
 from tests.verify.spools import SECOND
 
 ANSWERS = ("bytes_intact", "nothing_missing", "signer", "time")
+OWED = {"explanation_owed", "explanation_not_here"}
 
 
 def options(rig: Rig) -> Options:
@@ -30,7 +34,7 @@ def options(rig: Rig) -> Options:
 def judged(path: Path, rig: Rig) -> dict[str, Any]:
     """The verdict, which must be four times yes, with no problem but a reason that is owed."""
     verdict = verify(path, options(rig)).json
-    assert {problem["kind"] for problem in verdict["problems"]} <= {"explanation_owed"}, verdict["problems"]
+    assert {problem["kind"] for problem in verdict["problems"]} <= OWED, verdict["problems"]
     assert [verdict[name]["answer"] for name in ANSWERS] == ["yes"] * 4
     return verdict
 
@@ -125,6 +129,83 @@ def test_the_export_opens_to_one_file_of_rising_time(recorded: tuple[Rig, Path],
             assert all(after.tick >= before.end_tick for before, after in pairwise(runs))
 
 
+# --- reasons ------------------------------------------------------------------------------------------------
+
+
+def camera_fails(rig: Rig) -> None:
+    rig.tell(m.SensorDown("camera", "ended"))
+    rig.camera_on = False
+    rig.run(2.3)
+    rig.camera_on = True
+    rig.run(3)
+
+
+def answer(rig: Rig) -> None:
+    """The officer speaks for three seconds when asked."""
+    for _ in range(80):
+        if rig.detecting:
+            break
+        rig.run(0.5)
+    rig.somebody_speaks = True
+    rig.run(3)
+    rig.somebody_speaks = False
+    rig.run(6)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rig, Path]:
+    """Session 1: a camera that fails (explained), a power cut (not). Session 2, later: that is explained in it."""
+    spool = tmp_path_factory.mktemp("asked") / "spool"
+    spool.mkdir()
+    rig = Rig(spool, dataclasses.replace(SETTINGS, duties=True, ask=AskSettings(again_s=10, most_again_s=20)))
+    rig.rotate_bytes, rig.bytes_per_frame = 12_000, 2_000
+    rig.boot()
+    rig.run(2.5)
+    rig.start()
+    rig.run(3)
+    camera_fails(rig)
+    answer(rig)
+    rig.kill()
+    rig.now_ns += 7 * 1_000_000_000
+    rig.boot_id = "boot-1"
+    rig.boot()
+    rig.run(40)
+    rig.stop()
+    rig.run(90)  # asked before the end, and in vain
+    rig.start()
+    answer(rig)
+    rig.stop()
+    rig.run(3)
+    return rig, spool
+
+
+def test_reasons_that_were_spoken_to_the_device_hold(asked: tuple[Rig, Path]) -> None:
+    rig, spool = asked
+    verdict = judged(spool, rig)
+    known = verdict["sessions"][0]["interruptions"]
+    told = [(one["cause"], one["explained"], one["explanation"]["session"]) for one in known]
+    assert told == [("camera", "yes", "s000001"), ("power", "yes", "s000002")]
+    assert all(1_000 <= one["explanation"]["speech_ms"] <= 5_000 for one in known)
+    assert known[1]["explanation"]["asked"] > 1
+    assert verdict["problems"] == []
+
+
+def test_an_export_names_the_session_in_which_the_reason_was_spoken(asked: tuple[Rig, Path], tmp_path: Path) -> None:
+    rig, spool = asked
+    export_session(spool, "s000001", tmp_path / "x")
+    verdict = judged(tmp_path / "x", rig)
+    assert [one["explained"] for one in verdict["sessions"][0]["interruptions"]] == ["yes", "yes"]
+    assert "Of 1 the sound lies in session s000002" in verdict["nothing_missing"]["text"]
+
+
+def test_what_is_owed_is_carried_from_file_to_file(asked: tuple[Rig, Path]) -> None:
+    _, spool = asked
+    report = fsck.check(spool)
+    assert (report.findings, report.owed) == ([], [])
+    lines = [path.read_bytes() for path in sorted(spool.glob("journal/*/*.log"))]
+    assert sum(b'"type":"owed.carry"' in text for text in lines) > 1
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_any_one_byte_changed_in_what_was_recorded_is_found(
     seed: int, recorded: tuple[Rig, Path], tmp_path: Path
@@ -138,7 +219,7 @@ def test_any_one_byte_changed_in_what_was_recorded_is_found(
     data[at] ^= draw.randrange(1, 256)
     path.write_bytes(data)
     verdict = verify(tmp_path / "spool", options(rig)).json
-    assert {problem["kind"] for problem in verdict["problems"]} - {"explanation_owed"}, (path, at)
+    assert {problem["kind"] for problem in verdict["problems"]} - OWED, (path, at)
 
 
 def is_attested(path: Path) -> bool:

@@ -23,7 +23,7 @@ from agent.verify.axis import Range
 from agent.verify.moments import MomentMalformed, Wanted, parse_moment, rfc3339
 from agent.verify.words import KINDS as WORDS
 from tests.verify.folders import FLUSH_S, SESSION, Folder, World, options
-from tests.verify.spools import SECOND, Device, Recording, plain_session, small_spool
+from tests.verify.spools import SECOND, Device, Recording, interrupted_session, plain_session, small_spool
 
 ANSWERS = ("bytes_intact", "nothing_missing", "signer", "time")
 
@@ -57,8 +57,10 @@ def test_a_session_without_an_interruption_gives_four_good_answers_and_exit_0(tm
     assert verdict.json["counts"]["opened_files"] == 2
 
 
-def test_an_owed_explanation_leaves_nothing_missing_and_exits_1(world: World) -> None:
-    verdict = verify(world.root / "spool", world.options)
+def test_an_owed_explanation_leaves_nothing_missing_and_exits_1(tmp_path: Path) -> None:
+    device = make(tmp_path)
+    interrupted_session(device, 1, explained=False)
+    verdict = verify(device.root, options(device))
     assert answers(verdict.json) == ["yes"] * 4
     assert verdict.status == 1
     assert kinds(verdict.json) == {"explanation_owed"}
@@ -400,7 +402,7 @@ def test_an_identity_that_does_not_fit_leaves_the_inside_unknown(world: World) -
     stranger = age.Identity(bytes(range(32)))
     verdict = verify(world.root / "export", replace(world.options, identities=(stranger,)))
     assert verdict.json["bytes_intact"]["answer"] == "unknown"
-    assert kinds(verdict.json) == {"not_for_identity", "explanation_owed"}
+    assert kinds(verdict.json) == {"not_for_identity"}
     assert verdict.status == 2
 
 
@@ -487,7 +489,7 @@ def test_any_one_byte_changed_anywhere_is_found_and_nothing_raises(
     name = path.relative_to(world.root / kind).as_posix()
     folder.edit(name, lambda old: old[:at] + bytes([old[at] ^ change]) + old[at + 1 :])
     verdict = world.verdict(folder)
-    assert kinds(verdict) - {"explanation_owed"} or verdict["counts"]["in_progress_bytes"]
+    assert kinds(verdict) or verdict["counts"]["in_progress_bytes"]
 
 
 def test_verifying_changes_nothing(world: World) -> None:
@@ -522,7 +524,11 @@ def test_the_command_prints_the_verdict_as_json(world: World, tmp_path: Path) ->
     verdict = json.loads(result.output)
     assert list(verdict) == [*ANSWERS, "sessions", "problems", "counts"]
     assert list(verdict["signer"])[2:] == ["key", "vouched_by", "device_size", "cosigned_size", "between_s"]
-    assert set(verdict["problems"][0]) == {"kind", "file", "entry", "offset", "text"}
+    assert (verdict["problems"], result.return_value) == ([], 0)
+    folder = world.copy("export", tmp_path / "export")
+    folder.edit(folder.media(), lambda data: data[:-1])
+    result = run(str(folder.root), "--json", *files_of(world, tmp_path))
+    assert set(json.loads(result.output)["problems"][0]) == {"kind", "file", "entry", "offset", "text"}
     assert result.return_value == 1
 
 

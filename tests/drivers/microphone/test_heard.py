@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from drivers.errors import SpeechUnusable
-from drivers.microphone.heard import NOISE_LEVEL, TONE_LEVEL, Speech, World, read_wav
+from drivers.microphone.heard import (
+    NOISE_LEVEL,
+    SPOKEN_PEAK,
+    TONE_LEVEL,
+    Speech,
+    World,
+    read_wav,
+    rendered_speech,
+)
+from drivers.signals import Language
 
 STEP_NS = 1e9 / 48_000
 
@@ -50,6 +59,21 @@ def test_speech_is_heard_from_its_moment_on_and_then_no_longer() -> None:
     assert loud[-1] == pytest.approx(9600, abs=2)
 
 
+def test_a_broken_wire_gives_nothing_at_all_for_as_long_as_it_is_broken() -> None:
+    speech = Speech(5 * 10**9, np.full(48_000, 0.25, np.float32), 48_000)
+    world = World([speech], silences=[(5 * 10**9 + 10**8, 5 * 10**9 + 2 * 10**8)])
+    silent = np.flatnonzero(world.heard(5 * 10**9, STEP_NS, 48_000) == 0)
+    assert silent[0] == pytest.approx(4800, abs=1)
+    assert silent.size == 4800 == silent[-1] - silent[0] + 1
+
+
+def test_an_amplifier_at_its_limits_distorts_what_is_heard_at_full_scale() -> None:
+    world = World(clippings=[(5 * 10**9 + 10**8, 5 * 10**9 + 2 * 10**8)])
+    sound = np.abs(world.heard(5 * 10**9, STEP_NS, 48_000))
+    assert float((sound[4802:9600] == 1.0).mean()) > 0.3
+    assert float(sound[9602:].max()) <= 10 * NOISE_LEVEL
+
+
 def test_a_wav_of_another_rate_keeps_its_length(tmp_path: Path) -> None:
     samples, rate = read_wav(write_wav(tmp_path / "say.wav", np.full(16_000, 8192), 16_000))
     sound = World([Speech(10**9 * 7 + 10**8, samples, rate)]).heard(7 * 10**9 + 5 * 10**8, STEP_NS, 48_000)
@@ -74,3 +98,16 @@ def test_what_cannot_be_spoken_is_named_with_the_command_that_helps(tmp_path: Pa
         read_wav(tmp_path / "empty.wav")
     with pytest.raises(SpeechUnusable, match="has 8 bits"):
         read_wav(write_wav(tmp_path / "eight.wav", np.zeros(10), width=1))
+
+
+@pytest.mark.parametrize(("text", "language"), [("电池脱落。", "zh"), ("The battery fell out.", "en")])
+def test_a_text_is_spoken_by_a_synthesizer(text: str, language: Language) -> None:
+    samples, rate = rendered_speech(text, language)
+    assert 0.5 < len(samples) / rate < 5
+    assert float(np.abs(samples).max()) == pytest.approx(SPOKEN_PEAK)
+
+
+def test_a_missing_synthesizer_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SpeechUnusable, match=r"'电池脱落' cannot be spoken: .*install the package espeak-ng"):
+        rendered_speech("电池脱落", "zh")
