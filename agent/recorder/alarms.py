@@ -250,8 +250,9 @@ class Alarms:
             late = now_ns - telling.since_ns > self._settings.prompt_s * NS_PER_S
             return self.said(telling.number, "", now_ns) if late else []  # no speaker, or it hangs
         about = [(one.session, one.alarm) for one in self._open.unreported]
-        is_due = now_ns >= reminding.next_ns or any(key not in reminding.requests for key in about)
-        if not (about and quiet and is_due):
+        if now_ns < reminding.next_ns:  # of those that were told, later
+            about = [key for key in about if key not in reminding.requests]
+        if not (about and quiet):
             return []
         for key in about:
             reminding.requests[key] = reminding.requests.get(key, 0) + 1

@@ -25,6 +25,10 @@ BEFORE_SPEECH_NS = 1_000_000_000
 """A detector wakes up behind the first syllable: the range begins so much before what it found."""
 BEHIND_SPEECH_NS = 500_000_000
 """Likewise at the end."""
+MOST_FIGURES_NS = 2_000_000_000
+"""They come twice a second."""
+MOST_AT_STOP = 3
+"""Questions before a session may end: people who talk beside the device shall not hold it up for ever."""
 LATEST_FIGURES_NS = 1_000_000_000
 """Figures of a moment come half a second later, and a little."""
 DETECTOR = "silero-vad-6.2"
@@ -94,6 +98,8 @@ class _Prompting:
 
     question: Question
     since_ns: int
+    pressed: bool = False
+    """The officer wants to speak: from the end of the words on."""
 
 
 @dataclass(slots=True)
@@ -140,8 +146,10 @@ class Asking:
         """How often each was asked about since the start."""
         self._unanswered = False
         """The last question went without an answer."""
-        self._stopping = False
-        """The officer wants to stop, and is asked before."""
+        self._stopping = 0
+        """The officer wants to stop, and was asked so often before."""
+        self._asked_last: tuple[tuple[str, int], ...] = ()
+        """What the last question was about."""
 
     @property
     def left(self) -> int:
@@ -162,17 +170,30 @@ class Asking:
     # --- what comes in ---------------------------------------------------------------------------------------
 
     def owe(self, owed: e.Owed, resumed: bool, now_ns: int) -> None:
-        """An interruption has ended: its reason is owed, and asked for once things have settled."""
+        """An interruption has ended: its reason is owed, and asked for once things have settled.
+
+        Not so soon where nobody answered about others of its kind: a loose cable asks no faster than a single fault.
+        """
+        alike = any((one.track, one.cause) == (owed.track, owed.cause) for one in self._owed.values())
         self._owed[(owed.session, owed.interruption)] = owed
+        if alike and self._unanswered:
+            return
         self._pause_s = self._settings.again_s
         if resumed:
             self._fresh.add((owed.session, owed.interruption))
         self._why = "again"
         self._next_ns = now_ns + self._settings.settle_ms * NS_PER_MS
 
-    def settled(self, session: str, interruption: int) -> None:
-        """It was explained in writing."""
+    def settled(self, session: str, interruption: int) -> list[Wanted]:
+        """It was explained in writing: a question that was about nothing else is over."""
         self._owed.pop((session, interruption), None)
+        if self._phase is None or self._still_owed(self._phase.question):
+            return []
+        self._phase = None
+        return [Detect(False)]
+
+    def _still_owed(self, question: Question) -> tuple[e.Owed, ...]:
+        return tuple([one for one in question.owed if (one.session, one.interruption) in self._owed])
 
     def step(self, session: str, now_ns: int) -> list[Wanted]:
         """Time passed."""
@@ -191,12 +212,14 @@ class Asking:
         if not isinstance(phase, _Prompting) or phase.question.number != number:
             return []
         self._phase = _Listening(phase.question, now_ns)
+        if phase.pressed:
+            self._phase.opened_by, self._phase.from_ns = "press", now_ns
         return [self._asked(phase.question, words, sha256), Detect(True)]
 
     def heard(self, figures: SoundFigures, session: str, now_ns: int) -> list[Wanted]:
         """What the detector found in half a second of sound."""
         phase = self._phase
-        if not isinstance(phase, _Listening) or figures.speech_ms < 0 or figures.capture_ns < phase.since_ns:
+        if not isinstance(phase, _Listening) or figures.capture_ns < phase.since_ns or not _sane(figures, now_ns):
             return []
         phase.heard.append(figures)
         phase.heard_ns = figures.capture_ns + figures.length_ns
@@ -208,7 +231,11 @@ class Asking:
         return self._listen(phase, session, now_ns)
 
     def press(self, session: str, now_ns: int) -> list[Wanted]:
-        """The officer's press: opens the answer, or ends it; where nothing was asked, it is as if it had been."""
+        """The officer's press: opens the answer, or ends it.
+
+        While words are spoken it counts from their end; later, for what was asked last; where nothing was asked yet,
+        the question comes first: nobody shall explain another interruption than he means.
+        """
         phase = self._phase
         if isinstance(phase, _Listening):
             if phase.opened_by is None:
@@ -216,11 +243,18 @@ class Asking:
             elif not phase.pressed_ns:
                 phase.pressed_ns = now_ns
             return []
+        if phase is not None:
+            phase.pressed = True
+            return []
         if not self._owed or not session:
             return []
-        question = phase.question if phase is not None else self._question("officer", now_ns)
-        self._phase = _Listening(question, now_ns, "press", now_ns)
-        return [self._asked(question, "", ""), Detect(True)]
+        if not self._asked_last or any(key not in self._owed for key in self._asked_last):
+            self._why, self._next_ns = "officer", now_ns
+            return self._ask(session, now_ns)
+        self._number += 1
+        owed = tuple([self._owed[key] for key in self._asked_last])
+        self._phase = _Listening(Question(self._number, owed, self.left, "officer", now_ns), now_ns, "press", now_ns)
+        return [self._asked(self._phase.question, "", ""), Detect(True)]
 
     def before_stop(self, session: str, now_ns: int) -> tuple[bool, list[Wanted]]:
         """The officer wants to stop: whether the session may end now, and what to do before.
@@ -228,28 +262,30 @@ class Asking:
         Everything owed is asked for once, until a question goes without an answer. Called until it says yes.
         """
         if self._phase is not None:
-            self._stopping = True
+            self._stopping = max(1, self._stopping)
             return False, []
-        silent = self._stopping and self._unanswered
-        if not self._owed or not session or silent or not self._settings.at_stop:
+        enough = self._stopping > MOST_AT_STOP or (self._stopping and self._unanswered)
+        if not self._owed or not session or enough or not self._settings.at_stop:
             return True, []
-        self._stopping, self._why, self._next_ns = True, "stop", now_ns
+        self._stopping, self._why, self._next_ns = max(1, self._stopping), "stop", now_ns
         return False, self._ask(session, now_ns)
 
     def ended(self, session: str, now_ns: int) -> list[Wanted]:
         """The session with the sound ends now: an answer that was begun counts, if there is enough of it."""
-        self._stopping, phase = False, self._phase
+        self._stopping, phase = 0, self._phase
         if isinstance(phase, _Listening):
             return self._conclude(phase, session, now_ns, "stop")
-        self._phase = None
-        self._put_off(now_ns)
+        if phase is not None:
+            self._phase = None
+            self._put_off(now_ns)
         return []
 
     # --- asking ----------------------------------------------------------------------------------------------
 
     def _ask(self, session: str, now_ns: int) -> list[Wanted]:
-        if not self._owed or not session or now_ns < self._next_ns:
+        if not self._owed or not session or now_ns < self._next_ns or self._stopping > MOST_AT_STOP:
             return []
+        self._stopping += self._stopping > 0
         question = self._question(self._why, now_ns)
         self._phase = _Prompting(question, now_ns)
         return [question]
@@ -272,7 +308,9 @@ class Asking:
         return tuple(group)
 
     def _asked(self, question: Question, words: str, sha256: str) -> Asked:
-        return Asked(tuple([self._request(one, question.why, words, sha256) for one in question.owed]))
+        owed = self._still_owed(question)
+        self._asked_last = tuple([(one.session, one.interruption) for one in owed])
+        return Asked(tuple([self._request(one, question.why, words, sha256) for one in owed]))
 
     def _request(self, one: e.Owed, why: Why, words: str, sha256: str) -> e.ExplanationAsked:
         key = (one.session, one.interruption)
@@ -317,10 +355,11 @@ class Asking:
         spoken_ns = phase.last_speech_ns + BEHIND_SPEECH_NS if ended_by == "silence" else now_ns
         until_ns = min(now_ns, spoken_ns, phase.heard_ns)
         speech_ms = self._spoken_ms(phase, until_ns)
-        if phase.opened_by is None or not session or speech_ms < self._settings.least_speech_ms:
+        owed = self._still_owed(phase.question)
+        if phase.opened_by is None or not session or speech_ms < self._settings.least_speech_ms or not owed:
             self._put_off(now_ns)
             return [Detect(False), Unanswered()]
-        for one in phase.question.owed:
+        for one in owed:
             self._owed.pop((one.session, one.interruption), None)
         self._unanswered, self._pause_s = False, self._settings.again_s
         self._why, self._next_ns = "again", now_ns + self._settings.settle_ms * NS_PER_MS
@@ -336,12 +375,18 @@ class Asking:
             speech_ms=speech_ms,
             level_db=max([one.level_cdb for one in phase.within(until_ns)]) // 100,
         )
-        return [Detect(False), Answer(phase.question.owed, spoken)]
+        return [Detect(False), Answer(owed, spoken)]
 
     def _put_off(self, now_ns: int) -> None:
         """Not answered: later again, each time after twice the pause."""
         self._unanswered, self._why, self._next_ns = True, "again", now_ns + self._pause_s * NS_PER_S
         self._pause_s = min(2 * self._pause_s, self._settings.most_again_s)
+
+
+def _sane(figures: SoundFigures, now_ns: int) -> bool:
+    """What a microphone gone mad says is no speech: figures of the future, or of more speech than sound."""
+    in_time = 0 < figures.length_ns <= MOST_FIGURES_NS and figures.capture_ns + figures.length_ns <= now_ns + NS_PER_S
+    return in_time and 0 <= figures.speech_ms <= figures.length_ns // NS_PER_MS
 
 
 def _follows(before: e.Owed, one: e.Owed, join_us: int) -> bool:

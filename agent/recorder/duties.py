@@ -134,6 +134,8 @@ class Duties:
 
     def _press(self, sounding: str, now_ns: int) -> Out:
         reasons = self._reasons
+        if self._alarms.speaking:
+            return [m.Event("refused", "wait until the device has spoken, then press again")]
         out = reasons.press(sounding, now_ns)
         if reasons.phase == "quiet" and not out:
             why = "no reason is owed" if not reasons.owed else "no sound is recorded now; start, then speak the reason"

@@ -325,6 +325,12 @@ class Detect(Struct):
     on: bool
 
 
+class Restart(Struct):
+    """A sensor's process hangs: it shall be ended, and another started."""
+
+    sensor: Sensor
+
+
 class Trial(Struct):
     """The volume's probe shall make a trial write."""
 
@@ -333,4 +339,4 @@ class Finished(Struct):
     """After ``Shutdown``: everything is handed over and acknowledged."""
 
 
-Effect = Handover | Event | Say | Detect | Trial | Finished
+Effect = Handover | Event | Say | Detect | Restart | Trial | Finished

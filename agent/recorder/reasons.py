@@ -165,6 +165,7 @@ class Reasons:
                 m.Event("refused", f"a written reason has at least {LEAST_CHARACTERS} characters; write a sentence")
             ]
         entry: e.Explanation | e.ExplanationAddendum
+        ended: Out = []
         if said.addendum and (said.session, said.interruption) not in self._explained:
             text = f"interruption {said.interruption} of {said.session} has no reason to be added to; give it first"
             return [m.Event("refused", text)]
@@ -176,11 +177,11 @@ class Reasons:
                 return [m.Event("refused", f"no reason is owed for interruption {said.interruption} of {said.session}")]
             if owed.cause != "microphone" and owed.track != "sound":
                 return [m.Event("refused", "only where the microphone failed may the reason be written; speak it")]
-            self._asking.settled(said.session, said.interruption)
+            ended = self._carried_out(self._asking.settled(said.session, said.interruption))
             self._explained[said.session, said.interruption] = owed
             entry = e.Explanation(interruption=said.interruption, how="written", officer=self._officer())
         entry.stream = said.session
-        return [m.Event("accepted", "", said.session), m.Draft(entry, text)]
+        return [m.Event("accepted", "", said.session), m.Draft(entry, text), *ended]
 
     # --- carrying out ---------------------------------------------------------------------------------------
 
@@ -194,7 +195,7 @@ class Reasons:
                     out.append(m.Detect(on))
                 case Asked(entries=entries):
                     out += [m.Draft(entry) for entry in entries]
-                    out.append(m.Event("reason.listening", "", entries[0].stream, self.owed))
+                    out.append(m.Event("reason.listening", "", entries[0].stream if entries else "", self.owed))
                 case Answer():
                     self._waiting.append(_Waiting(one))
                     out.append(m.Event("reason.heard", "", one.spoken.session, self.owed))

@@ -369,6 +369,7 @@ class Recorder:
         effects: list[m.Effect] = []
         for sensor in self._health.fell_silent(self._now_ns):
             effects += self._sensor_down(m.SensorDown(sensor, "nothing came for too long"))
+        effects += [m.Restart(sensor) for sensor in self._health.hanging(self._now_ns)]
         return effects
 
     def _sensor_down(self, down: m.SensorDown) -> list[m.Effect]:
@@ -449,7 +450,8 @@ class Recorder:
             self._queued = request  # begins when the session that is being stopped has ended
             return [accepted]
         if self._session is not None or self._starting is not None or self._shutdown:
-            return [m.Event("refused", "already recording", self._session.id if self._session else "")]
+            why = "a session waits for room on the card; stop it first" if self._no_room else "already recording"
+            return [m.Event("refused", why, self._session.id if self._session else "")]
         if self._room is not None and not self._room.may_record:
             return [m.Event("refused", "there is no room to record; take another device, or free this one")]
         self._await_tracks(request)
@@ -466,10 +468,13 @@ class Recorder:
             return self._stop_unresumed(self._resume, self._session, request.pressed_ns // NS_PER_US)
         if self._stopping_ns is None and not self._stop_held and (asked := self._hold_stop()):
             return asked
+        effects: list[m.Effect] = []
         if self._stopping_ns is None:
+            if self._session is not None and self._starting is None:
+                effects = self._end_duties(self._session, request.pressed_ns)
             self._stopping_ns, self._stop_asked_ns = request.pressed_ns, self._now_ns
         self._queued, self._stop_held = None, False
-        return [m.Event("accepted", "stopping", self._session.id if self._session else "")]
+        return [m.Event("accepted", "stopping", self._session.id if self._session else ""), *effects]
 
     def _hold_stop(self) -> list[m.Effect]:
         """What is owed is asked for before the session ends (R19b); another press ends it at once."""
@@ -485,6 +490,7 @@ class Recorder:
     def _stop_unresumed(self, resume: Resume, session: Session, until_us: int) -> list[m.Effect]:
         """The officer ends a session before it could go on."""
         self._put(session.close(until_us, self._gap(resume, until_us)))
+        self._past[session.id] = session  # what was given up of it may still have to be told
         self._resume, self._starting, self._session = None, None, None
         return [m.Event("accepted", "stopped", session.id), m.Event("session.close", "", session.id)]
 
@@ -575,6 +581,9 @@ class Recorder:
     def _advance_start(self) -> list[m.Effect]:
         """Begin the session, or go on with it, once its tracks are there or have been waited for."""
         starting = self._starting
+        if starting is not None and starting.request is not None and self._no_room:
+            self._starting, self._stopping_ns = None, None
+            return [m.Event("session.no_room", "there is no room to record; take another device, or free this one")]
         if starting is None or not self._ready(starting):
             return []
         return self._begin(starting)
@@ -732,6 +741,8 @@ class Recorder:
         self._starting = None
         session, stop_ns = self._session, self._stopping_ns
         if session is None or self._resume is not None:
+            if session is not None:
+                self._past[session.id] = session
             self._session, self._next_flush_ns = None, self._now_ns
             return []
         while self._prerecord is not None:
@@ -751,16 +762,15 @@ class Recorder:
             return []
         seen = self._room.heard(heard.message)
         effects = self._carried(seen.out)
-        if seen.turn == "stop":
-            effects += self._stand_still(seen.text)
-        elif seen.turn == "go_on":
-            self._no_room = False
-        return effects
+        if seen.turn:
+            self._no_room = seen.turn == "stop"
+        return [*effects, *self._stand_still()] if self._no_room else effects
 
-    def _stand_still(self, text: str) -> list[m.Effect]:
+    def _stand_still(self) -> list[m.Effect]:
         """No room: what there is, is closed by the book; the session stays open and goes on when there is room."""
-        self._no_room = True
-        session = self._session
+        session, text = self._session, "the storage is full up to its reserve"
+        if session is not None and self._stop_held:  # he wanted to stop anyway
+            self._stopping_ns, self._stop_asked_ns, self._stop_held = self._now_ns, self._now_ns, False
         if session is None or self._resume is not None or self._starting is not None or self._stopping_ns is not None:
             return []
         while self._prerecord is not None:

@@ -37,6 +37,9 @@ read: 2,000 of them 0.16 s on ext4 on a fast disk (0.02 s from the cache), more 
 
 __all__ = ["Device", "Recovered", "Recovery", "SpoolForeign"]
 
+MOST_NAMED = 20
+"""Interruptions that a sentence names."""
+
 
 @dataclass(slots=True)
 class Recovered:
@@ -155,6 +158,10 @@ class Recovery:
             clock_error_us=-1,
         )
         carried: list[e.Entry] = [*old.alarms.carried_over(), *old.terms.into_new_generation()]
+        if old.owed:  # their streams stay behind; what was given, or not, is in the damaged journal
+            names = ", ".join(f"{session} {number}" for session, number in list(old.owed)[:MOST_NAMED])
+            text = f"{len(old.owed)} reasons owed in {found.origin} can only be given in writing now: {names}"
+            carried.append(e.Fault(part="journal", kind="reasons.left_behind", text=text))
         for one in carried:
             one.boot_us = now_us
         return [carry, *carried, *(self._cut_off(session, old, found.origin) for session in old.sessions.values())]

@@ -31,7 +31,7 @@ class Room:
     short by at most one segment."""
 
     def __init__(self, settings: KeepSettings, load: Load) -> None:
-        self._keeping = Keeping(settings, load)
+        self._keeping, self._preallocated_bytes = Keeping(settings, load), load.preallocated_bytes
         self._known = False
         """The volume has said how much room it has."""
         self._volume: VolumeFound | None = None
@@ -80,7 +80,9 @@ class Room:
     def _look(self, figures: StorageFigures) -> Seen:
         self._known = True
         seen = Seen([])
-        for decision in self._keeping.look(figures.free_bytes):
+        # What a stop gives back by itself is no room to go on with.
+        given_back = 0 if self.may_record else self._preallocated_bytes
+        for decision in self._keeping.look(figures.free_bytes - given_back):
             match decision:
                 case LevelChanged():
                     text = f"room for {decision.left_min} min of recording"

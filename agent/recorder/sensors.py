@@ -87,6 +87,12 @@ class SensorReader(threading.Thread):
             raise LinkError(f"there is no process of the {self.kind} now: {self._why_not}")
         running.send(command)
 
+    def restart(self) -> None:
+        """End a process that hangs; ``run`` sees its end and starts another, with its pauses."""
+        running = self._running
+        if running is not None:
+            running.process.kill()
+
     def end(self) -> None:
         """End the sensor's process and this thread."""
         self._ending.set()

@@ -322,6 +322,10 @@ class Service:
                     self._tell_child("signals", words)
                 case m.Detect():
                     self._tell_child("microphone", Listen(effect.on), standing=True)
+                case m.Restart():
+                    for reader in self.readers:
+                        if reader.kind == effect.sensor:
+                            reader.restart()
                 case m.Trial():
                     self._tell_child("storage", Measure())
                 case m.Finished():

@@ -5,6 +5,7 @@ One recorder is started once for all tests here; they run in order, as a day doe
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -110,6 +111,13 @@ def test_a_recorder_comes_up_and_answers(device: Device) -> None:
     status = device.status()
     assert (status["state"], status["session"], status["assigned"]) == ("standby", "", "no")
     assert set(status["pids"]) == {"recorder", "camera", "microphone", "position", "storage"}
+
+
+def test_a_sensor_whose_process_hangs_is_ended_and_comes_back(device: Device) -> None:
+    hanging = device.status()["pids"]["microphone"]
+    os.kill(hanging, signal.SIGSTOP)
+    wait(lambda: device.status()["pids"].get("microphone", hanging) != hanging)
+    wait(lambda: device.status()["sensors"]["microphone"] == "up")
 
 
 def test_a_spool_is_named_instead_of_a_configuration(device: Device) -> None:

@@ -197,6 +197,77 @@ def test_a_session_that_ends_while_somebody_speaks_has_the_answer() -> None:
     assert answer.spoken.ended_by == "stop"
 
 
+def test_a_press_answers_the_last_question_and_no_other() -> None:
+    scene = Scene(owed(0, 10, 11), owed(1, 500, 501, "power"))
+    scene.run(4)
+    scene.run(SETTINGS.listen_s)
+    scene.take(scene.asking.press(scene.session, scene.now_ns))
+    scene.run(4, speaks=True)
+    scene.run(5)
+    assert [one.interruption for answer in scene.answers() for one in answer.owed] == [0]
+
+
+def test_a_press_while_the_question_is_spoken_counts_from_its_end() -> None:
+    """Or the device's own voice would be the answer."""
+    scene = Scene(owed(0), speaker=False)
+    scene.run(3)
+    (question,) = [one for one in scene.got(Question) if isinstance(one, Question)]
+    scene.take(scene.asking.press(scene.session, scene.now_ns))
+    scene.run(6, speaks=True)
+    assert scene.asking.phase == "prompting"
+    said_ns = scene.now_ns
+    scene.take(scene.asking.said(question.number, "words", "hash", scene.now_ns))
+    scene.run(4, speaks=True)
+    scene.run(5)
+    (answer,) = scene.answers()
+    assert answer.spoken.opened_by == "press"
+    assert answer.spoken.from_us * NS_PER_US >= said_ns - NS_PER_US
+
+
+def test_a_reason_that_was_written_meanwhile_is_not_explained_again() -> None:
+    scene = Scene(owed(0, cause="microphone"))
+    scene.run(4)
+    scene.take(scene.asking.settled(SESSION, 0))
+    scene.run(4, speaks=True)
+    scene.run(5)
+    assert not scene.answers()
+    assert scene.asking.phase == "quiet"
+
+
+def test_figures_of_a_microphone_gone_mad_are_no_speech() -> None:
+    scene = Scene(owed(0))
+    scene.run(4)
+    for length_ns, speech_ms, ahead_ns in ((BLOCK_NS, 10**18, 0), (BLOCK_NS, 448, 10**15), (10**12, 448, 0), (0, 1, 0)):
+        mad = SoundFigures(scene.now_ns - BLOCK_NS + ahead_ns, length_ns, -2_000, -1_000, 0, speech_ms)
+        scene.take(scene.asking.heard(mad, scene.session, scene.now_ns))
+    scene.run(SETTINGS.listen_s + 1)
+    assert not scene.answers()
+    assert scene.asking.phase == "quiet"
+
+
+def test_a_stop_is_held_for_three_questions_at_most() -> None:
+    scene = Scene(*(owed(n, 1000 * n, 1000 * n + 1) for n in range(9)))
+    asked = 0
+    while True:
+        may, wanted = scene.asking.before_stop(scene.session, scene.now_ns)
+        asked += sum(isinstance(one, Question) for one in wanted)
+        if may:
+            break
+        scene.take(wanted)
+        scene.run(3, speaks=True)
+    assert asked <= 3
+    assert scene.asking.left >= 6
+
+
+def test_a_loose_cable_does_not_ask_faster_than_a_single_fault() -> None:
+    scene = Scene(owed(0))
+    for number in range(1, 31):
+        scene.run(20)
+        scene.asking.owe(owed(number, 1000 + 20 * number, 1001 + 20 * number), True, scene.now_ns)
+    assert len(scene.got(Question)) <= 6
+    assert scene.asking.left == 31
+
+
 actions = st.lists(
     st.sampled_from(["owe", "speak", "silent", "press", "stop", "gone", "back", "end"]), min_size=1, max_size=60
 )

@@ -49,3 +49,27 @@ def test_a_packet_that_cannot_be_used_is_news_once() -> None:
     assert [health.first_unusable("camera"), health.first_unusable("camera")] == [True, False]
     health.unusable.discard("camera")
     assert health.first_unusable("camera")
+
+
+def test_a_process_that_hangs_is_ended_at_once_and_then_with_growing_pauses() -> None:
+    health = heard_at_zero()
+    assert health.hanging(1_000 * NS_PER_MS) == []
+    struck: list[int] = []
+    for at_s in range(2, 400):
+        if "camera" in health.fell_silent(at_s * 1_000 * NS_PER_MS):
+            health.ended("camera")
+        health.heard("microphone", at_s * 1_000 * NS_PER_MS)
+        health.heard("position", at_s * 1_000 * NS_PER_MS)
+        if health.hanging(at_s * 1_000 * NS_PER_MS) == ["camera"]:
+            struck.append(at_s)
+    assert struck == [3, 23, 63, 143, 303]
+    health.heard("camera", 400_000 * NS_PER_MS)
+    assert health.hanging(401_000 * NS_PER_MS) == []
+
+
+def test_a_fault_that_each_try_tells_again_is_news_once() -> None:
+    health = heard_at_zero()
+    told = [health.first_fault("camera", kind) for kind in ("gone", "gone", "options", "gone")]
+    assert told == [True, False, True, True]
+    health.heard("camera", 1)
+    assert health.first_fault("camera", "gone")

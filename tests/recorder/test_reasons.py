@@ -295,3 +295,18 @@ def test_sound_that_a_hanging_server_held_back_ends_no_interruption(tmp_path: Pa
     begin, ending = reading.one(e.InterruptionBegin), reading.one(e.InterruptionEnd)
     assert begin.track == "sound"
     assert 4_500_000 < ending.first_us - begin.last_us < 5_500_000
+
+
+def test_what_was_said_when_stop_is_pressed_again_counts(tmp_path: Path) -> None:
+    rig = recording(tmp_path)
+    lose_camera(rig)
+    rig.run(1.2)
+    rig.tell(m.Stop(rig.now_ns))
+    rig.run(3)
+    rig.somebody_speaks = True
+    rig.run(6)
+    rig.stop()
+    assert rig.recorder.status()["state"] == "standby"
+    spoken = end(rig, tmp_path).one(e.Explanation).spoken
+    assert isinstance(spoken, e.Spoken)
+    assert spoken.ended_by == "stop"

@@ -10,6 +10,7 @@ from agent.evidence import entries as e
 from agent.recorder import messages as m
 from agent.recorder.keeping import KeepSettings, Load, reserve_of
 from drivers.storage import StorageFigures, VolumeFound
+from tests.support import streams
 from tests.support.reading import Reading, faultless
 from tests.support.rig import SETTINGS, Rig
 
@@ -144,3 +145,65 @@ def test_which_volume_it_is_is_an_entry_once(tmp_path: Path) -> None:
     rig.run(2)
     reading = end(rig, tmp_path)
     assert [(one.place, one.serial) for one in reading.of(e.Volume)] == [("spool", "0x1234"), ("spool", "0x9")]
+
+
+def test_a_card_that_is_full_when_a_session_begins_stops_it(tmp_path: Path) -> None:
+    rig = device(tmp_path)
+    rig.tell(m.SensorDown("camera", "gone"))
+    rig.camera_on = False
+    rig.start()
+    see(rig, -1)
+    rig.run(4)
+    see(rig, -1)
+    rig.run(4)
+    assert rig.recorder.status()["state"] in ("standby", "resuming")
+    assert not rig.recorder.status()["not_attested_ms"]
+
+
+def test_a_stop_that_is_held_for_a_reason_is_carried_out_at_the_reserve(tmp_path: Path) -> None:
+    rig = device(tmp_path)
+    rig.start()
+    rig.run(3)
+    rig.tell(m.SensorDown("camera", "gone"))
+    rig.camera_on = False
+    rig.run(3)
+    rig.camera_on = True
+    rig.tell(m.Heard("camera", streams.CAMERA))
+    rig.run(1.5)
+    rig.tell(m.Stop(rig.now_ns))
+    assert rig.recorder.status()["state"] == "stopping"
+    see(rig, -1)
+    rig.run(3)
+    see(rig, HOUR)
+    rig.run(10)
+    assert rig.recorder.status()["state"] == "standby"
+    assert end(rig, tmp_path).one(e.SessionClose).by == "officer"
+
+
+def test_media_given_up_before_the_reserve_is_told_after_a_stop(tmp_path: Path) -> None:
+    """A stalled disk, then a full card, then the stop: everything that waits is still told and closed."""
+    rig = device(tmp_path)
+    rig.start()
+    rig.run(3)
+    rig.disk_ns = lambda: 90_000_000_000
+    rig.run(60)
+    see(rig, -1)
+    rig.run(1)
+    rig.tell(m.Stop(rig.now_ns))
+    rig.disk_ns = lambda: 0
+    rig.run(60)
+    reading = end(rig, tmp_path)
+    assert reading.one(e.SessionClose)
+    assert {one.cause for one in reading.of(e.InterruptionBegin)} == {"storage"}
+
+
+def test_what_a_stop_gives_back_is_no_room_to_go_on_with(tmp_path: Path) -> None:
+    rig = device(tmp_path)
+    rig.start()
+    rig.run(3)
+    see(rig, -1)
+    rig.run(2)
+    see(rig, LOAD.preallocated_bytes // 2)
+    rig.run(3)
+    assert rig.recorder.status()["state"] == "resuming"
+    end(rig, tmp_path)

@@ -176,8 +176,8 @@ class Rig:
                 self._said = (self.now_ns + SPEAKING_NS, m.SignalsHeard(said))
             elif isinstance(effect, m.Detect):
                 self.detecting = effect.on
-            elif isinstance(effect, m.Trial):
-                continue  # there is no probe here
+            elif isinstance(effect, m.Trial | m.Restart):
+                continue  # there are no processes here
             else:
                 self.events.append(m.Event("finished"))
 
